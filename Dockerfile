@@ -1,0 +1,48 @@
+# One build for every binary of this repository, then one small image each.
+#
+#   docker compose up --build                      the demo (docker-compose.yml)
+#   docker build --target web-api-obo .            one image alone
+#
+# The build stage is the same for all, so compose compiles once and not once a service.
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /src
+
+# First the dependencies, against empty sources: this layer stays until a manifest or Cargo.lock changes.
+COPY Cargo.toml Cargo.lock ./
+COPY shared-auth/Cargo.toml shared-auth/
+COPY daemon-app/Cargo.toml daemon-app/
+COPY web-api-obo/Cargo.toml web-api-obo/
+COPY web-app/Cargo.toml web-app/
+COPY entra-lab/Cargo.toml entra-lab/
+COPY e2e/Cargo.toml e2e/
+COPY xtask/Cargo.toml xtask/
+RUN for member in */; do \
+      mkdir "$member/src" && touch "$member/src/lib.rs" && echo 'fn main() {}' > "$member/src/main.rs"; \
+    done \
+ && rm shared-auth/src/main.rs \
+ && cargo build --locked --release -p entra-lab -p web-api-obo -p web-app -p daemon-app
+
+# Then our own code. cargo compares times: without the touch the empty sources would count as newer.
+COPY . .
+RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
+ && cargo build --locked --release -p entra-lab -p web-api-obo -p web-app -p daemon-app
+
+# What runs: glibc, certificates, an unprivileged user (by number, so that Kubernetes can check it), no shell.
+FROM gcr.io/distroless/cc-debian12:nonroot AS runtime
+USER 65532:65532
+
+FROM runtime AS entra-lab
+COPY --from=build /src/target/release/entra-lab /entra-lab
+ENTRYPOINT ["/entra-lab"]
+
+FROM runtime AS web-api-obo
+COPY --from=build /src/target/release/web-api-obo /web-api-obo
+ENTRYPOINT ["/web-api-obo"]
+
+FROM runtime AS web-app
+COPY --from=build /src/target/release/web-app /web-app
+ENTRYPOINT ["/web-app"]
+
+FROM runtime AS daemon-app
+COPY --from=build /src/target/release/daemon-app /daemon-app
+ENTRYPOINT ["/daemon-app"]

@@ -1,0 +1,82 @@
+//! Journey 2, the web app signs users in: page → Entra → page, and out again.
+
+use crate::browser::Browser;
+use crate::stack::{Stack, http};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_signs_in_reads_the_claims_and_signs_out() {
+    let stack = Stack::start().await;
+    stack.reset_the_lab().await;
+    let browser = Browser::open().await;
+
+    // 1. A page that needs a user.
+    browser.go(&stack.web_app).await;
+    browser.photograph("home-signed-out").await;
+    browser.go(&format!("{}/claims", stack.web_app)).await;
+
+    // 2 and 3. Entra's pages.
+    assert!(browser.address().await.starts_with(&stack.lab), "{}", browser.address().await);
+    browser.photograph("lab-accounts").await;
+    browser.sign_in_as("alice").await;
+    browser.photograph("lab-consent").await;
+    browser.accept().await;
+
+    // 4 to 8. Back at the same page, signed in; no code is left in the address.
+    assert_eq!(browser.text("#user-name").await, "Alice Kim");
+    assert_eq!(browser.address().await, format!("{}/claims", stack.web_app));
+    assert!(browser.text("#claims").await.contains("alice@contoso.test"));
+    browser.photograph("claims").await;
+    let cookies = browser.driver.get_all_cookies().await.unwrap();
+    assert_eq!(cookies.len(), 1, "one cookie, the session id");
+    assert!(!cookies[0].value.contains("eyJ"), "no token in the cookie");
+
+    // 11. Out: the page asks again, and so does Entra.
+    browser.click("#sign-out").await;
+    assert_eq!(browser.text("#sign-in").await, "Sign in");
+    browser.go(&format!("{}/claims", stack.web_app)).await;
+    browser.sign_in_as("alice").await;
+    assert_eq!(browser.text("#user-name").await, "Alice Kim");
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copied_cookie_is_dead_after_sign_out() {
+    let stack = Stack::start().await;
+    let browser = Browser::open().await;
+    browser.go(&format!("{}/claims", stack.web_app)).await;
+    browser.sign_in_as("bob").await;
+    browser.accept_if_asked().await;
+    assert_eq!(browser.text("#user-name").await, "Bob Novak");
+    let cookie = browser.driver.get_all_cookies().await.unwrap().remove(0);
+    let copied = format!("{}={}", cookie.name, cookie.value);
+    let with_copy = || http().get(format!("{}/claims", stack.web_app)).header("cookie", copied.clone()).send();
+    assert_eq!(with_copy().await.unwrap().status(), 200);
+
+    browser.click("#sign-out").await;
+    browser.text("#sign-in").await;
+
+    assert_eq!(with_copy().await.unwrap().status(), 303, "the copy is sent to sign in");
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_tabs_can_sign_in_at_once() {
+    let stack = Stack::start().await;
+    let browser = Browser::open().await;
+    let start = |page: &str| format!("{}/auth/sign-in?return_to={page}", stack.web_app);
+
+    browser.go(&start("/claims")).await;
+    let first = browser.address().await;
+    browser.go(&start("/profile")).await;
+    browser.sign_in_as("alice").await;
+    browser.accept_if_asked().await;
+    assert_eq!(browser.text("#profile-name").await, "Alice Kim");
+
+    // The tab that began first is finished last.
+    browser.go(&first).await;
+    if browser.shows("#account-alice").await {
+        browser.click("#account-alice").await;
+    }
+    assert!(browser.text("#claims").await.contains("alice@contoso.test"));
+    browser.close().await;
+}

@@ -1,0 +1,243 @@
+//! The chain under test: the lab, the API, the web app and the daemon, as processes or as containers.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use entra_lab::EntraLab;
+use serde_json::{Value, json};
+
+/// How long a process may take to say that it listens.
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+pub const TENANT: &str = "10000000-0000-4000-8000-000000000001";
+pub const API: &str = "api://c0ffee00-0000-4000-8000-000000004000";
+pub const OTHER_API: &str = "api://c0ffee00-0000-4000-8000-000000007000";
+
+/// A running chain; everything it started ends with it.
+pub struct Stack {
+    pub lab: String,
+    pub api: String,
+    pub web_app: String,
+    processes: Vec<Process>,
+    in_process: Option<EntraLab>,
+}
+
+/// The settings that a test wants otherwise.
+pub type Changes<'a> = &'a [(&'a str, &'a str)];
+
+impl Stack {
+    /// The chain as the demo starts it.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The chain with other settings for the web app.
+    pub async fn start_with(web_app: Changes<'_>) -> Self {
+        if is_compose() {
+            return Self {
+                lab: "http://127.0.0.1:8400".into(),
+                api: "http://localhost:4000".into(),
+                web_app: "http://localhost:3000".into(),
+                processes: Vec::new(),
+                in_process: None,
+            }
+            .with_web_app_container(web_app);
+        }
+        let lab = EntraLab::start().await.unwrap();
+        let mut stack = Self {
+            lab: lab.url().to_owned(),
+            api: String::new(),
+            web_app: String::new(),
+            processes: Vec::new(),
+            in_process: Some(lab),
+        };
+        stack.api = stack.serve("web-api-obo", &[]);
+        stack.web_app = stack.serve("web-app", web_app);
+        stack
+    }
+
+    /// One round of the daemon.
+    pub fn run_daemon_once(&self, changes: Changes<'_>) -> Output {
+        if is_compose() {
+            let mut command = Command::new("docker");
+            command.current_dir(repository()).args(["compose", "run", "--rm", "--no-deps", "-T"]);
+            for (name, value) in changes {
+                command.args(["-e", &format!("{name}={value}")]);
+            }
+            return command.args(["daemon-app", "--once"]).output().unwrap();
+        }
+        self.command("daemon-app", changes).arg("--once").output().unwrap()
+    }
+
+    /// Moves the lab's clock; the samples keep theirs.
+    pub async fn move_the_labs_clock(&self, seconds: i64) {
+        let request = http().post(format!("{}/lab/clock", self.lab)).json(&json!({ "advance_seconds": seconds }));
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "the lab refused to move its clock: {}", answer.status());
+    }
+
+    /// The lab as it was seeded: nobody has consented, nobody is signed in there.
+    pub async fn reset_the_lab(&self) {
+        let answer = http().post(format!("{}/lab/reset", self.lab)).json(&json!({})).send().await.unwrap();
+        assert!(answer.status().is_success(), "the lab refused to reset: {}", answer.status());
+    }
+
+    /// A token of the daemon's for any resource, straight from the lab.
+    pub async fn daemons_token_for(&self, resource: &str) -> String {
+        let scope = format!("{resource}/.default");
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", "c0ffee00-0000-4000-8000-000000005000"),
+            ("client_secret", "lab-secret-daemon-app"),
+            ("scope", &scope),
+        ];
+        let url = format!("{}/{TENANT}/oauth2/v2.0/token", self.lab);
+        let answer: Value = http().post(url).form(&form).send().await.unwrap().json().await.unwrap();
+        answer["access_token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
+    }
+
+    /// `GET` at the API with a bearer token: status, challenge, body.
+    pub async fn ask_api(&self, path: &str, token: Option<&str>) -> (u16, String, Value) {
+        let mut request = http().get(format!("{}{path}", self.api));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.send().await.unwrap();
+        let challenge = answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), challenge.unwrap_or_default(), answer.json().await.unwrap_or(Value::Null))
+    }
+
+    /// Everything that the processes have logged so far; the containers' logs where there are containers.
+    pub fn logs(&self) -> String {
+        if is_compose() {
+            let output = Command::new("docker").current_dir(repository()).args(["compose", "logs", "--no-color"]).output();
+            return String::from_utf8_lossy(&output.unwrap().stdout).into_owned();
+        }
+        self.processes.iter().map(|process| process.log.lock().unwrap().join("\n") + "\n").collect()
+    }
+
+    fn serve(&mut self, name: &'static str, changes: Changes<'_>) -> String {
+        let mut command = self.command(name, &[&[("LISTEN_ADDR", "127.0.0.1:0")], changes].concat());
+        let process = Process::start(&mut command, name);
+        let url = process.url.clone();
+        self.processes.push(process);
+        url
+    }
+
+    /// A sample's binary with the settings of its own `.env.example`, pointed at this chain's addresses.
+    fn command(&self, name: &str, changes: Changes<'_>) -> Command {
+        let mut settings = example_settings(name);
+        let addresses = [
+            ("AZURE_AUTHORITY_HOST", self.lab.clone()),
+            ("GRAPH_BASE_URL", format!("{}/v1.0", self.lab)),
+            ("API_BASE_URL", self.api.clone()),
+        ];
+        for (variable, address) in addresses {
+            if let Some(value) = settings.get_mut(variable) {
+                *value = address;
+            }
+        }
+        settings.remove("PUBLIC_URL"); // Derived from the port that the process gets.
+        settings.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let mut command = Command::new(binary(name));
+        // A folder without a `.env`, and none of the variables of whoever runs the tests.
+        command.env_clear().envs(settings).current_dir(std::env::temp_dir());
+        command
+    }
+
+    fn with_web_app_container(mut self, changes: Changes<'_>) -> Self {
+        if changes.is_empty() {
+            return self;
+        }
+        let mut command = Command::new("docker");
+        command.current_dir(repository()).args(["compose", "run", "--rm", "--no-deps", "-T"]);
+        command.args(["-p", "127.0.0.1:3100:3000", "-e", "PUBLIC_URL=http://localhost:3100"]);
+        for (name, value) in changes {
+            command.args(["-e", &format!("{name}={value}")]);
+        }
+        self.processes.push(Process::start(command.arg("web-app"), "web-app"));
+        self.web_app = "http://localhost:3100".into();
+        self
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.processes.clear();
+        self.in_process.take();
+    }
+}
+
+/// A server of the chain with what it prints.
+struct Process {
+    child: Child,
+    url: String,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Process {
+    fn start(command: &mut Command, name: &str) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap_or_else(|error| {
+            panic!("{name} cannot be started ({error}); build the binaries first: cargo xtask e2e")
+        });
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (said, hears) = mpsc::channel();
+        let marker = format!("{name} listening on ");
+        let readers: [Box<dyn BufRead + Send>; 2] =
+            [Box::new(BufReader::new(child.stdout.take().unwrap())), Box::new(BufReader::new(child.stderr.take().unwrap()))];
+        for reader in readers {
+            let (log, said, marker) = (Arc::clone(&log), said.clone(), marker.clone());
+            std::thread::spawn(move || {
+                for line in reader.lines().map_while(Result::ok) {
+                    if let Some(url) = line.strip_prefix(&marker) {
+                        let _ = said.send(url.to_owned());
+                    }
+                    log.lock().unwrap().push(line);
+                }
+            });
+        }
+        drop(said);
+        let url = hears.recv_timeout(START_LIMIT).unwrap_or_else(|_| {
+            let _ = child.kill();
+            panic!("{name} did not start listening:\n{}", log.lock().unwrap().join("\n"))
+        });
+        Self { child, url, log }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // SIGTERM, as every orchestrator does it; a container is removed with its process.
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn is_compose() -> bool {
+    std::env::var("E2E_STACK").is_ok_and(|stack| stack == "compose")
+}
+
+pub fn http() -> reqwest::Client {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(START_LIMIT).build().unwrap()
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn example_settings(name: &str) -> HashMap<String, String> {
+    let file = repository().join(name).join(".env.example");
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    lines.filter_map(|line| line.split_once('=')).map(|(name, value)| (name.trim().into(), value.trim().trim_matches('"').into())).collect()
+}
+
+/// The binary beside this test's own: `target/debug/deps/it-…` → `target/debug/NAME`.
+fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.parent().unwrap().parent().unwrap().join(name)
+}

@@ -1,0 +1,77 @@
+//! The first path segment: which tenant a request is for.
+
+use uuid::Uuid;
+
+use crate::directory::{Application, Directory, Tenant};
+use crate::errors::{MALFORMED_TENANT, NO_TENANT, SINGLE_TENANT_APP, UNKNOWN_APP, UNKNOWN_TENANT};
+use crate::refusal::Refusal;
+
+/// Whose accounts may sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authority {
+    Tenant(Uuid),
+    Common,
+    Organizations,
+}
+
+impl Authority {
+    /// Reads the segment: a tenant id, a domain, `common` or `organizations`, in any case.
+    pub fn parse(directory: &Directory, segment: &str) -> Result<Self, Refusal> {
+        match segment.to_ascii_lowercase().as_str() {
+            "common" => return Ok(Self::Common),
+            "organizations" => return Ok(Self::Organizations),
+            "consumers" => return Err(UNKNOWN_TENANT.about("The lab has no personal accounts.")),
+            _ => {}
+        }
+        if let Some(tenant) = directory.tenant(segment) {
+            return Ok(Self::Tenant(tenant.id));
+        }
+        let label = |l: &str| !l.is_empty() && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let domain = segment.contains('.') && segment.len() <= 253 && segment.split('.').all(label);
+        if Uuid::try_parse(segment).is_ok() || domain {
+            return Err(UNKNOWN_TENANT.into());
+        }
+        Err(MALFORMED_TENANT.into())
+    }
+
+    /// How URLs of this authority spell the segment.
+    pub fn segment(self) -> String {
+        match self {
+            Self::Tenant(id) => id.to_string(),
+            Self::Common => "common".to_owned(),
+            Self::Organizations => "organizations".to_owned(),
+        }
+    }
+
+    /// Whether accounts of this tenant may use it.
+    pub fn admits(self, tenant: Uuid) -> bool {
+        match self {
+            Self::Tenant(id) => id == tenant,
+            Self::Common | Self::Organizations => true,
+        }
+    }
+
+    /// The one tenant, for requests that need one.
+    pub fn tenant(self, directory: &Directory) -> Result<&Tenant, Refusal> {
+        match self {
+            Self::Tenant(id) => directory.tenant_by_id(id).ok_or_else(|| UNKNOWN_TENANT.into()),
+            Self::Common | Self::Organizations => Err(NO_TENANT.into()),
+        }
+    }
+
+    /// The client application, if it may be used here.
+    pub fn client<'d>(self, directory: &'d Directory, client_id: &str) -> Result<&'d Application, Refusal> {
+        let id = Uuid::try_parse(client_id).map_err(|_| UNKNOWN_APP.about("The client id is not a GUID."))?;
+        let found = match self {
+            Self::Tenant(tenant) => {
+                directory.tenant_by_id(tenant).and_then(|t| directory.app_in(t, id))
+            }
+            Self::Common | Self::Organizations => directory.any_app(id),
+        };
+        let app = found.ok_or_else(|| UNKNOWN_APP.about(format!("The client id is {id}.")))?;
+        if matches!(self, Self::Common | Self::Organizations) && !app.multi_tenant {
+            return Err(SINGLE_TENANT_APP.about(format!("It is {}.", app.name)));
+        }
+        Ok(app)
+    }
+}

@@ -1,0 +1,38 @@
+//! `GET /{tenant}/discovery/v2.0/keys`: the public keys (RFC 7517).
+//!
+//! As with Entra there is no `alg` member, and every key names the issuer that it signs for.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
+
+use crate::authority::Authority;
+use crate::endpoints::{discovery, public_answer};
+use crate::ids::RequestIds;
+use crate::params::Params;
+use crate::state::LabState;
+
+/// The key set.
+pub async fn jwks(req: HttpRequest, tenant: web::Path<String>, state: web::Data<LabState>) -> HttpResponse {
+    let ids = RequestIds::of(&req, &Params::from_query(&req));
+    let base = state.base_url(&req);
+    let authority = match Authority::parse(&state.directory(), &tenant) {
+        Ok(authority) => authority,
+        Err(refusal) => return discovery::refuse(&req, &state, &ids, &base, refusal),
+    };
+    let issuer = match authority {
+        Authority::Tenant(id) => LabState::issuer(&base, id),
+        Authority::Common | Authority::Organizations => format!("{base}/{{tenantid}}/v2.0"),
+    };
+    let keys: Vec<_> = state
+        .keys
+        .published
+        .iter()
+        .map(|key| {
+            json!({
+                "kty": "RSA", "use": "sig", "kid": key.kid, "x5t": key.kid,
+                "n": key.n, "e": key.e, "x5c": [key.x5c], "issuer": issuer,
+            })
+        })
+        .collect();
+    public_answer(HttpResponse::Ok().json(json!({ "keys": keys })), &ids)
+}

@@ -1,0 +1,120 @@
+//! `POST /{tenant}/oauth2/v2.0/token`: reads the request, authenticates the client, asks the grant.
+//!
+//! The order of the checks is the order in which a developer meets them: address, grant type,
+//! client, credential, then what is special about the grant.
+
+use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
+use actix_web::{Error, HttpRequest, HttpResponse, web};
+
+use crate::authority::Authority;
+use crate::client_auth;
+use crate::errors::{BAD_PARAMETER, UNKNOWN_GRANT, WRONG_VERB};
+use crate::grants::{self, TokenRequest};
+use crate::ids::RequestIds;
+use crate::params::Params;
+use crate::recorder::note;
+use crate::refusal::Refusal;
+use crate::state::LabState;
+use crate::tokens::mint::TokenAnswer;
+
+/// Parameters that must not stand in a request twice.
+const KNOWN: [&str; 14] = [
+    "grant_type",
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "client_assertion_type",
+    "scope",
+    "code",
+    "redirect_uri",
+    "code_verifier",
+    "refresh_token",
+    "assertion",
+    "requested_token_use",
+    "client_info",
+    "claims",
+];
+
+/// The token endpoint.
+pub async fn token(
+    req: HttpRequest,
+    tenant: web::Path<String>,
+    state: web::Data<LabState>,
+    body: Result<web::Bytes, Error>,
+) -> HttpResponse {
+    let (params, readable) = match &body {
+        Ok(bytes) => (Params::from_form(&req, bytes), Ok(())),
+        Err(_) => (Params::default(), Err(BAD_PARAMETER.about("The body is too long or cannot be read."))),
+    };
+    let ids = RequestIds::of(&req, &params);
+    let base = state.base_url(&req);
+    let answer = readable.and_then(|()| answer(&req, &tenant, &state, &params, &base));
+    finish(&req, &state, &ids, &base, answer)
+}
+
+/// Any other verb.
+pub async fn wrong_verb(req: HttpRequest, state: web::Data<LabState>) -> HttpResponse {
+    let ids = RequestIds::of(&req, &Params::from_query(&req));
+    let base = state.base_url(&req);
+    finish(&req, &state, &ids, &base, Err(WRONG_VERB.into()))
+}
+
+fn answer(
+    req: &HttpRequest,
+    segment: &str,
+    state: &LabState,
+    params: &Params,
+    base_url: &str,
+) -> Result<TokenAnswer, Refusal> {
+    let directory = state.directory();
+    let authority = Authority::parse(&directory, segment)?;
+    params.refuse_repeated(&KNOWN)?;
+    let grant = grants::find(params.required("grant_type")?).ok_or(UNKNOWN_GRANT)?;
+    note(req, |n| n.grant = Some(grant.name));
+    let credentials = client_auth::read(req, params)?;
+    let client = authority.client(&directory, &credentials.client_id)?;
+    note(req, |n| n.client_id = Some(client.id));
+    credentials.check(client)?;
+    let now = state.clock.seconds();
+    (grant.answer)(&TokenRequest { state, directory: &directory, authority, base_url, client, params, now })
+}
+
+fn finish(
+    req: &HttpRequest,
+    state: &LabState,
+    ids: &RequestIds,
+    base: &str,
+    answer: Result<TokenAnswer, Refusal>,
+) -> HttpResponse {
+    let (mut response, code) = match answer {
+        Ok(answer) => (HttpResponse::Ok().json(answer), 0),
+        Err(refusal) => {
+            note(req, |n| n.error_code = Some(refusal.row.code));
+            (refusal.json(ids, state.clock.now(), base), refusal.row.code)
+        }
+    };
+    let headers = response.headers_mut();
+    ids.put_into(headers);
+    put_token_headers(headers, code);
+    response
+}
+
+/// What Entra sends with every answer of this endpoint.
+fn put_token_headers(headers: &mut HeaderMap, code: u32) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-cache"));
+    for (name, value) in [
+        ("pragma", "no-cache"),
+        ("expires", "-1"),
+        ("content-type", "application/json; charset=utf-8"),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "strict-origin-when-cross-origin"),
+        ("x-ms-ests-server", "entra-lab"),
+        ("x-ms-srs", "1.P"),
+        ("x-xss-protection", "0"),
+    ] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if let Ok(value) = HeaderValue::from_str(&format!("1,{code},0,,")) {
+        headers.insert(HeaderName::from_static("x-ms-clitelem"), value);
+    }
+}

@@ -1,0 +1,52 @@
+//! `refresh_token` (RFC 6749 6): a new access token and a new refresh token.
+//!
+//! As with Entra the old refresh token stays valid, and the same one works for another resource as
+//! long as the user has agreed to it. It is bound to the user and the client.
+
+use crate::errors::{
+    FOREIGN_CODE, GRANT_INVALID, INVALID_SCOPE, MALFORMED_GRANT, REFRESH_INACTIVE,
+};
+use crate::grants::TokenRequest;
+use crate::issued::Presented;
+use crate::refusal::Refusal;
+use crate::scopes;
+use crate::tokens::mint::{ForUser, TokenAnswer};
+
+pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
+    let handle = request.params.required("refresh_token")?;
+    let sign_in = match request.state.issued.look_at_refresh_token(handle, request.now) {
+        Presented::Good(sign_in) => sign_in,
+        Presented::Malformed => return Err(MALFORMED_GRANT.into()),
+        Presented::Expired => return Err(REFRESH_INACTIVE.into()),
+        Presented::Unknown | Presented::AlreadyRedeemed => return Err(GRANT_INVALID.into()),
+    };
+    if sign_in.client != request.client.id {
+        return Err(GRANT_INVALID.into());
+    }
+    if !request.authority.admits(sign_in.tenant) {
+        return Err(FOREIGN_CODE.into());
+    }
+    let (tenant, user) = request.person(sign_in.tenant, sign_in.user)?;
+    let scope = request.params.get("scope");
+    let mut requested =
+        scopes::parse(tenant, request.client.id, scope.unwrap_or(&sign_in.scope), INVALID_SCOPE)?;
+    if scope.is_none() {
+        requested.resources.truncate(1);
+    }
+    let (oidc, resource) = requested.single_resource()?;
+    ForUser {
+        state: request.state,
+        base_url: request.base_url,
+        tenant,
+        client: request.client,
+        user,
+        oidc,
+        // OpenID Connect Core 12.2: an ID token from a refresh has no nonce.
+        nonce: None,
+        wants_auth_time: false,
+        wants_refresh_token: true,
+        wants_client_info: request.wants_client_info(),
+        sign_in,
+    }
+    .answer(&resource)
+}

@@ -1,0 +1,115 @@
+//! Graph's refusals: an HTTP status, a code that clients go by, and a sentence of ours.
+//!
+//! The codes are Graph's own; which one belongs where is the point of this file. The body around
+//! them is written in `call.rs`.
+
+use actix_web::HttpRequest;
+use actix_web::http::StatusCode;
+
+use crate::tokens::verify::TokenFault;
+
+/// Why Graph does not answer a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GraphError {
+    pub status: StatusCode,
+    pub code: &'static str,
+    pub message: String,
+}
+
+impl GraphError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+
+    pub fn no_token() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "InvalidAuthenticationToken",
+            "The request has no access token. Send it as 'Authorization: Bearer ...'.",
+        )
+    }
+
+    /// The token itself is never repeated, only what is wrong with it.
+    pub fn bad_token(fault: TokenFault) -> Self {
+        let message = format!("The access token is refused: {fault}.");
+        Self::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message)
+    }
+
+    /// A directory resource without permission.
+    pub fn directory_denied(needed: &[&str]) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "Authorization_RequestDenied", denied(needed))
+    }
+
+    /// A mailbox or a photo (photos live in the mailbox) without permission.
+    pub fn mailbox_denied(needed: &[&str]) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "ErrorAccessDenied", denied(needed))
+    }
+
+    /// A user token never opens somebody else's mailbox, whatever it carries.
+    pub fn foreign_mailbox() -> Self {
+        let message = "A user may read their own mailbox only. Use /me/messages, or an application permission.";
+        Self::new(StatusCode::FORBIDDEN, "ErrorAccessDenied", message)
+    }
+
+    pub fn nobody_is_me() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "BadRequest",
+            "/me needs a user, and this token is app-only. Use /users/{id} instead.",
+        )
+    }
+
+    pub fn unknown_user(wanted: &str) -> Self {
+        let message = format!("The directory has no user '{}'.", printable(wanted));
+        Self::new(StatusCode::NOT_FOUND, "Request_ResourceNotFound", message)
+    }
+
+    pub fn no_photo() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "ImageNotFound", "This user has no photo.")
+    }
+
+    pub fn no_mailbox() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "MailboxNotEnabledForRESTAPI", "This user has no mailbox.")
+    }
+
+    pub fn unsupported_query(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "Request_UnsupportedQuery", message)
+    }
+
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
+    }
+
+    pub fn lost_page() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "Directory_ExpiredPageToken",
+            "The $skiptoken is not one of this lab's. Follow @odata.nextLink unchanged.",
+        )
+    }
+
+    pub fn wrong_verb() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "Request_BadRequest",
+            "The lab's Graph is for reading: only GET and HEAD are answered here.",
+        )
+    }
+
+    pub fn unknown_path(req: &HttpRequest) -> Self {
+        let message = format!(
+            "The lab's Graph has nothing at '{}'. It knows /me, /users, their messages and their photos.",
+            printable(req.path())
+        );
+        Self::bad_request(message)
+    }
+}
+
+fn denied(needed: &[&str]) -> String {
+    format!("The access token lacks the permission. One of these is needed: {}.", needed.join(", "))
+}
+
+/// Text from the request for a message: short, and without anything that could break a line.
+pub fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(120).collect()
+}

@@ -1,0 +1,48 @@
+//! A local Entra ID and Microsoft Graph that says no the way the real one does.
+//!
+//! For local use only: its secrets and passwords are public. Run the binary, or start it in a test:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), entra_lab::StartError> {
+//! let lab = entra_lab::EntraLab::start().await?;
+//! println!("authority {}, tenant {}", lab.url(), lab.tenant_id());
+//! # Ok(())
+//! # }
+//! ```
+
+mod authority;
+mod client_auth;
+pub mod clock;
+mod consents;
+mod controls;
+pub mod directory;
+mod endpoints;
+pub mod errors;
+mod graph;
+mod grants;
+mod ids;
+mod in_process;
+mod issued;
+mod keys;
+mod params;
+mod paths;
+mod permissions;
+mod random;
+pub mod recorder;
+mod redirect_uri;
+mod refusal;
+mod routes;
+mod scopes;
+pub mod seed;
+pub mod serve;
+mod sessions;
+mod sign_in;
+pub mod state;
+mod tls;
+mod tokens;
+
+pub use in_process::{Builder, EntraLab};
+pub use recorder::Recorded;
+pub use seed::{DEFAULT_SEED, SeedError};
+pub use serve::StartError;
+pub use state::LabState;

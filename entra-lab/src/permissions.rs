@@ -1,0 +1,97 @@
+//! What a client may use of a resource for a user: requested scopes against registration and consent.
+
+use std::collections::BTreeSet;
+
+use crate::directory::{Application, GRAPH, OIDC_SCOPES, Scope, Tenant, User};
+use crate::errors::{ADMIN_CONSENT, CONSENT_MISSING, RESOURCE_NOT_LISTED};
+use crate::refusal::Refusal;
+use crate::scopes::{Requested, ResourceScopes};
+use crate::state::LabState;
+
+/// One resource on the consent page.
+#[derive(Debug)]
+pub struct Wanted<'d> {
+    pub resource: &'d Application,
+    pub scopes: Vec<&'d Scope>,
+}
+
+/// The permissions that a sign-in still needs the user's word for. With `ask_again` those that the
+/// user agreed to before are in the list too (`prompt=consent`).
+pub fn to_ask<'d>(
+    state: &LabState,
+    tenant: &'d Tenant,
+    user: &User,
+    client: &Application,
+    requested: &Requested,
+    ask_again: bool,
+) -> Result<Vec<Wanted<'d>>, Refusal> {
+    let mut names: Vec<(&'d Application, BTreeSet<String>)> = Vec::new();
+    for entry in &requested.resources {
+        let Some(resource) = tenant.app(entry.resource) else { continue };
+        names.push((resource, wanted_names(client, resource, entry)?));
+    }
+    if !requested.oidc.is_empty()
+        && let Some(graph) = tenant.app(GRAPH)
+    {
+        match names.iter_mut().find(|(r, _)| r.id == GRAPH) {
+            Some((_, of_graph)) => of_graph.extend(requested.oidc.iter().cloned()),
+            None => names.insert(0, (graph, requested.oidc.clone())),
+        }
+    }
+    let mut wanted = Vec::new();
+    for (resource, names) in names {
+        let granted = state.consents.granted(tenant.id, user.id, client.id, resource.id);
+        let missing = names.iter().filter(|n| ask_again || !granted.contains(*n));
+        let scopes: Vec<&Scope> = missing.filter_map(|n| resource.scope(n)).collect();
+        if let Some(scope) = scopes.iter().find(|s| s.admin_only && !granted.contains(&s.value)) {
+            return Err(ADMIN_CONSENT.about(format!("It is {} of {}.", scope.value, resource.name)));
+        }
+        if !scopes.is_empty() {
+            wanted.push(Wanted { resource, scopes });
+        }
+    }
+    Ok(wanted)
+}
+
+fn wanted_names(
+    client: &Application,
+    resource: &Application,
+    entry: &ResourceScopes,
+) -> Result<BTreeSet<String>, Refusal> {
+    if entry.default.is_none() {
+        return Ok(entry.names.clone());
+    }
+    // `/.default` means what the registration lists, so the resource must be in the list.
+    let listed: BTreeSet<String> =
+        client.delegated_needs(resource.id).into_iter().map(String::from).collect();
+    if listed.is_empty() {
+        return Err(RESOURCE_NOT_LISTED.about(format!("It is {}.", resource.name)));
+    }
+    Ok(listed)
+}
+
+/// The scopes that an access token carries: everything agreed to for this client and resource, if
+/// that covers what the request asks for.
+pub fn granted(
+    state: &LabState,
+    tenant: &Tenant,
+    user: &User,
+    client: &Application,
+    entry: &ResourceScopes,
+) -> Result<BTreeSet<String>, Refusal> {
+    let granted = state.consents.granted(tenant.id, user.id, client.id, entry.resource);
+    let resource = tenant.app(entry.resource).map_or("the resource", |a| a.name.as_str());
+    let refuse = |what: &str| {
+        CONSENT_MISSING
+            .about(format!("Client {}, resource {resource}, {what}.", client.name))
+            .with_suberror("consent_required")
+    };
+    if let Some(missing) = entry.names.iter().find(|n| !granted.contains(*n)) {
+        return Err(refuse(&format!("scope {missing}")));
+    }
+    let real = granted.iter().any(|s| !OIDC_SCOPES.contains(&s.as_str()));
+    if entry.default.is_some() && !real {
+        return Err(refuse("no scope at all"));
+    }
+    Ok(granted)
+}

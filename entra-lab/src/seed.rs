@@ -1,0 +1,277 @@
+//! The seed file: TOML that a person can read, turned into a checked `Directory`.
+//!
+//! Every mistake is one sentence with the line it stands in. References (a consent that names an
+//! unknown user, a role that no API exposes) are checked here, so nothing else has to.
+
+use std::collections::{BTreeSet, HashSet};
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+use uuid::Uuid;
+
+use crate::directory::{
+    AppRole, Application, Consent, Directory, Message, Need, RoleAssignment, Scope, Secret, Tenant, User,
+};
+
+/// The seed that is built into the binary.
+pub const DEFAULT_SEED: &str = include_str!("../seed.toml");
+
+/// A mistake in a seed file.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line}: {message}")]
+pub struct SeedError {
+    pub line: usize,
+    pub message: String,
+}
+
+/// Reads a seed and checks that everything it mentions exists.
+pub fn parse(text: &str) -> Result<Directory, SeedError> {
+    let file: File = toml::from_str(text).map_err(|e| SeedError {
+        line: e.span().map_or(1, |s| line_of(text, s.start)),
+        message: e.message().trim().replace('\n', " "),
+    })?;
+    let fail = |(span, message): Complaint| SeedError { line: line_of(text, span.start), message };
+    let mut tenants = Vec::new();
+    for raw in file.tenant {
+        tenants.push(tenant(raw).map_err(fail)?);
+    }
+    if tenants.is_empty() {
+        return Err(SeedError { line: 1, message: "the seed has no [[tenant]]".into() });
+    }
+    Ok(Directory { tenants })
+}
+
+/// Where and what; the line is worked out at the end.
+type Complaint = (Range<usize>, String);
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes().iter().take(offset).filter(|b| **b == b'\n').count() + 1
+}
+
+fn tenant(raw: RawTenant) -> Result<Tenant, Complaint> {
+    let mut seen = HashSet::new();
+    let mut unique = |id: &Spanned<Uuid>| {
+        if seen.insert(*id.get_ref()) {
+            return Ok(*id.get_ref());
+        }
+        Err((id.span(), format!("the id {} is used twice", id.get_ref())))
+    };
+    let id = unique(&raw.id)?;
+    let mut users: Vec<User> = Vec::new();
+    for u in raw.user {
+        if users.iter().any(|x| x.upn.eq_ignore_ascii_case(u.upn.get_ref())) {
+            return Err((u.upn.span(), format!("the user {} is there twice", u.upn.get_ref())));
+        }
+        users.push(User {
+            id: unique(&u.id)?,
+            upn: u.upn.into_inner(),
+            password: u.password,
+            display_name: u.display_name,
+            given_name: u.given_name,
+            surname: u.surname,
+            job_title: u.job_title,
+            office_location: u.office_location,
+            mail: u.mail,
+            mobile_phone: u.mobile_phone,
+            preferred_language: u.preferred_language,
+            photo: u.photo,
+            messages: u.messages,
+        });
+    }
+    let mut apps = Vec::new();
+    let mut needs = Vec::new();
+    for a in raw.app {
+        let client_id = unique(&a.id)?;
+        needs.push(a.needs);
+        apps.push(Application {
+            id: client_id,
+            object_id: a.object_id.unwrap_or_else(|| Uuid::new_v5(&id, client_id.as_bytes())),
+            name: a.name,
+            secrets: a.secrets,
+            public_client: a.public_client,
+            multi_tenant: a.multi_tenant,
+            redirect_uris: a.redirect_uris,
+            identifier_uris: a.identifier_uris,
+            access_token_version: version(&a.access_token_version)?,
+            scopes: a.scopes,
+            roles: a.roles,
+            needs: Vec::new(),
+        });
+    }
+    let mut tenant = Tenant {
+        id,
+        name: raw.name,
+        domain: raw.domain,
+        users,
+        apps,
+        consents: Vec::new(),
+        role_assignments: Vec::new(),
+    };
+    // The rest refers to people and applications, so it comes when they are all known.
+    for (index, list) in needs.into_iter().enumerate() {
+        let checked = list.into_iter().map(|n| need(&tenant, n)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(app) = tenant.apps.get_mut(index) {
+            app.needs = checked;
+        }
+    }
+    tenant.consents = raw.consent.into_iter().map(|c| consent(&tenant, c)).collect::<Result<_, _>>()?;
+    tenant.role_assignments =
+        raw.role_assignment.into_iter().map(|a| role_assignment(&tenant, a)).collect::<Result<_, _>>()?;
+    Ok(tenant)
+}
+
+fn version(raw: &Option<Spanned<u8>>) -> Result<u8, Complaint> {
+    match raw {
+        None => Ok(1),
+        Some(v) if matches!(v.get_ref(), 1 | 2) => Ok(*v.get_ref()),
+        Some(v) => Err((v.span(), "access_token_version is 1 or 2".into())),
+    }
+}
+
+fn app<'t>(tenant: &'t Tenant, id: &Spanned<Uuid>) -> Result<&'t Application, Complaint> {
+    let missing = || (id.span(), format!("no [[tenant.app]] has the id {}", id.get_ref()));
+    tenant.app(*id.get_ref()).ok_or_else(missing)
+}
+
+fn scope(resource: &Application, name: &Spanned<String>) -> Result<String, Complaint> {
+    let missing = || (name.span(), format!("{} exposes no scope {}", resource.name, name.get_ref()));
+    resource.scope(name.get_ref()).map(|s| s.value.clone()).ok_or_else(missing)
+}
+
+fn role(resource: &Application, name: &Spanned<String>) -> Result<String, Complaint> {
+    let missing = || (name.span(), format!("{} exposes no app role {}", resource.name, name.get_ref()));
+    resource.roles.iter().find(|r| r.value == *name.get_ref()).map(|r| r.value.clone()).ok_or_else(missing)
+}
+
+fn need(tenant: &Tenant, raw: RawNeed) -> Result<Need, Complaint> {
+    let resource = app(tenant, &raw.resource)?;
+    Ok(Need {
+        resource: resource.id,
+        delegated: raw.delegated.iter().map(|s| scope(resource, s)).collect::<Result<_, _>>()?,
+        application: raw.application.iter().map(|r| role(resource, r)).collect::<Result<_, _>>()?,
+    })
+}
+
+fn consent(tenant: &Tenant, raw: RawConsent) -> Result<Consent, Complaint> {
+    let resource = app(tenant, &raw.resource)?;
+    let user = |upn: &Spanned<String>| {
+        let missing = || (upn.span(), format!("no [[tenant.user]] has the upn {}", upn.get_ref()));
+        tenant.user_by_upn(upn.get_ref()).map(|u| u.id).ok_or_else(missing)
+    };
+    Ok(Consent {
+        client: app(tenant, &raw.client)?.id,
+        resource: resource.id,
+        scopes: raw.scopes.iter().map(|s| scope(resource, s)).collect::<Result<BTreeSet<_>, _>>()?,
+        users: raw.users.map(|list| list.iter().map(user).collect::<Result<_, _>>()).transpose()?,
+    })
+}
+
+fn role_assignment(tenant: &Tenant, raw: RawRoleAssignment) -> Result<RoleAssignment, Complaint> {
+    let resource = app(tenant, &raw.resource)?;
+    let to = raw.to.get_ref();
+    let principal = match tenant.user_by_upn(to) {
+        Some(user) => user.id,
+        None => Uuid::try_parse(to)
+            .ok()
+            .and_then(|id| tenant.app(id))
+            .map(|a| a.object_id)
+            .ok_or_else(|| (raw.to.span(), format!("{to} is neither a user nor an application")))?,
+    };
+    let roles = raw.roles.iter().map(|r| role(resource, r)).collect::<Result<_, _>>()?;
+    Ok(RoleAssignment { principal, resource: resource.id, roles })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    tenant: Vec<RawTenant>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTenant {
+    id: Spanned<Uuid>,
+    name: String,
+    domain: String,
+    #[serde(default)]
+    user: Vec<RawUser>,
+    #[serde(default)]
+    app: Vec<RawApp>,
+    #[serde(default)]
+    consent: Vec<RawConsent>,
+    #[serde(default)]
+    role_assignment: Vec<RawRoleAssignment>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawUser {
+    id: Spanned<Uuid>,
+    upn: Spanned<String>,
+    password: Option<Secret>,
+    display_name: String,
+    given_name: Option<String>,
+    surname: Option<String>,
+    job_title: Option<String>,
+    office_location: Option<String>,
+    mail: Option<String>,
+    mobile_phone: Option<String>,
+    preferred_language: Option<String>,
+    photo: Option<String>,
+    #[serde(default)]
+    messages: Vec<Message>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawApp {
+    id: Spanned<Uuid>,
+    object_id: Option<Uuid>,
+    name: String,
+    #[serde(default)]
+    secrets: Vec<Secret>,
+    #[serde(default)]
+    public_client: bool,
+    #[serde(default)]
+    multi_tenant: bool,
+    #[serde(default)]
+    redirect_uris: Vec<String>,
+    #[serde(default)]
+    identifier_uris: Vec<String>,
+    access_token_version: Option<Spanned<u8>>,
+    #[serde(default)]
+    scopes: Vec<Scope>,
+    #[serde(default)]
+    roles: Vec<AppRole>,
+    #[serde(default)]
+    needs: Vec<RawNeed>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawNeed {
+    resource: Spanned<Uuid>,
+    #[serde(default)]
+    delegated: Vec<Spanned<String>>,
+    #[serde(default)]
+    application: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConsent {
+    client: Spanned<Uuid>,
+    resource: Spanned<Uuid>,
+    scopes: Vec<Spanned<String>>,
+    users: Option<Vec<Spanned<String>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRoleAssignment {
+    to: Spanned<String>,
+    resource: Spanned<Uuid>,
+    roles: Vec<Spanned<String>>,
+}

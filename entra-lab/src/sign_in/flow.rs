@@ -1,0 +1,210 @@
+//! Decides what comes next in a sign-in: who is it, has the password been typed, have they agreed?
+//!
+//! Called at the start and after every form. What `prompt` and `max_age` mean stands here only.
+
+use actix_web::{HttpRequest, HttpResponse};
+
+use crate::directory::{Directory, Tenant, User};
+use crate::errors::{CONSENT_MISSING, FORM_NOT_OURS, NO_SESSION, UNKNOWN_APP, UNKNOWN_SCOPE, WHICH_ACCOUNT};
+use crate::ids::RequestIds;
+use crate::issued::{Code, SignIn};
+use crate::permissions::{self, Wanted};
+use crate::recorder::note;
+use crate::refusal::Refusal;
+use crate::scopes;
+use crate::sessions::{Browser, SignedIn};
+use crate::sign_in::{Prompt, Return, SignInRequest, answer, cookie, pages};
+use crate::state::LabState;
+use crate::tokens::mint::client_info;
+
+/// A sign-in that is open in a browser.
+pub struct Open {
+    pub cookie: String,
+    pub browser: Browser,
+    pub transaction: String,
+    pub form_token: String,
+    /// The browser does not have this cookie yet.
+    pub set_cookie: bool,
+}
+
+/// What comes next.
+enum Step<'d> {
+    PickAccount,
+    Password(&'d User),
+    Consent(&'d User, Vec<Wanted<'d>>),
+    Done(SignedIn, &'d Tenant),
+    Refuse(Refusal),
+}
+
+/// Starts a sign-in in this browser.
+pub fn begin(
+    req: &HttpRequest,
+    state: &LabState,
+    ids: &RequestIds,
+    (cookie, browser, set_cookie): (String, Browser, bool),
+    request: SignInRequest,
+) -> HttpResponse {
+    let now = state.clock.seconds();
+    let (transaction, form_token) = state.sessions.begin(&browser, request.clone(), now);
+    proceed(req, state, ids, Open { cookie, browser, transaction, form_token, set_cookie }, request)
+}
+
+/// Goes on with a sign-in.
+pub fn proceed(
+    req: &HttpRequest,
+    state: &LabState,
+    ids: &RequestIds,
+    open: Open,
+    mut request: SignInRequest,
+) -> HttpResponse {
+    let directory = state.directory();
+    let step = next(state, &directory, &open.browser, &mut request);
+    state.sessions.update(&open.transaction, request.clone());
+    let mut response = match step {
+        Step::PickAccount => pages::pick_account(state, &open, &request),
+        Step::Password(user) => pages::password(state, &open, &request, user, None),
+        Step::Consent(user, wanted) => pages::consent(state, &open, &request, user, &wanted),
+        Step::Done(who, tenant) => done(req, state, ids, &open, &request, who, tenant),
+        Step::Refuse(refusal) => refuse(req, state, ids, &open, &request, &refusal),
+    };
+    if open.set_cookie {
+        cookie::set(req, &mut response, &open.cookie);
+    }
+    response
+}
+
+/// Ends a sign-in with a refusal that the application hears.
+pub fn refuse(
+    req: &HttpRequest,
+    state: &LabState,
+    ids: &RequestIds,
+    open: &Open,
+    request: &SignInRequest,
+    refusal: &Refusal,
+) -> HttpResponse {
+    state.sessions.finish(&open.transaction);
+    send_refusal(req, state, ids, &request.to, refusal)
+}
+
+/// Sends a refusal to the application.
+pub fn send_refusal(
+    req: &HttpRequest,
+    state: &LabState,
+    ids: &RequestIds,
+    to: &Return,
+    refusal: &Refusal,
+) -> HttpResponse {
+    note(req, |n| n.error_code = Some(refusal.row.code));
+    let description = refusal.description(ids, state.clock.now());
+    let uri = format!("{}/error?code={}", state.base_url(req), refusal.row.code);
+    let members =
+        vec![("error", refusal.error.to_owned()), ("error_description", description), ("error_uri", uri)];
+    answer::send(to, members)
+}
+
+fn next<'d>(
+    state: &LabState,
+    directory: &'d Directory,
+    browser: &Browser,
+    request: &mut SignInRequest,
+) -> Step<'d> {
+    let silent = request.prompt == Prompt::None;
+    if request.chosen.is_none()
+        && let Err(step) = choose(directory, browser, request)
+    {
+        return step;
+    }
+    let person = request.chosen.and_then(|(t, u)| {
+        let tenant = directory.tenant_by_id(t)?;
+        Some((tenant, tenant.user(u)?))
+    });
+    let Some((tenant, user)) = person else { return Step::PickAccount };
+
+    let Some(who) = authenticated(browser, request, user, state.clock.seconds()) else {
+        return if silent { Step::Refuse(NO_SESSION.into()) } else { Step::Password(user) };
+    };
+    let Some(client) = directory.app_in(tenant, request.client) else {
+        return Step::Refuse(UNKNOWN_APP.into());
+    };
+    let ask_again = request.prompt == Prompt::Consent && !request.consented;
+    let wanted = scopes::parse(tenant, client.id, &request.scope, UNKNOWN_SCOPE)
+        .and_then(|requested| permissions::to_ask(state, tenant, user, client, &requested, ask_again));
+    match wanted {
+        Err(refusal) => Step::Refuse(refusal),
+        Ok(wanted) if wanted.is_empty() => Step::Done(who, tenant),
+        Ok(_) if silent => Step::Refuse(Refusal::from(CONSENT_MISSING).with_error("consent_required")),
+        Ok(wanted) => Step::Consent(user, wanted),
+    }
+}
+
+/// Settles who is meant without asking, if that is possible and allowed.
+fn choose<'d>(
+    directory: &'d Directory,
+    browser: &Browser,
+    request: &mut SignInRequest,
+) -> Result<(), Step<'d>> {
+    let here: Vec<SignedIn> =
+        browser.signed_in.iter().filter(|s| request.authority.admits(s.tenant)).copied().collect();
+    let hinted = request.login_hint.as_deref().and_then(|hint| directory.user_by_upn(hint));
+    let hinted = hinted.filter(|(t, _)| request.authority.admits(t.id)).map(|(t, u)| (t.id, u.id));
+    request.chosen = match (request.prompt, hinted, here.as_slice()) {
+        // With a hint there is nothing left to select.
+        (_, Some(account), _) => Some(account),
+        (Prompt::SelectAccount | Prompt::Login, None, _) => None,
+        (Prompt::None, None, []) => return Err(Step::Refuse(NO_SESSION.into())),
+        (_, None, [only]) => Some((only.tenant, only.user)),
+        (Prompt::None, None, _) => return Err(Step::Refuse(WHICH_ACCOUNT.into())),
+        (Prompt::AsNeeded | Prompt::Consent, None, _) => None,
+    };
+    if request.chosen.is_some() { Ok(()) } else { Err(Step::PickAccount) }
+}
+
+/// The user's sign-in in this browser, if it is good enough for the request.
+fn authenticated(browser: &Browser, request: &SignInRequest, user: &User, now: i64) -> Option<SignedIn> {
+    let who = browser.signed_in.iter().find(|s| s.user == user.id).copied()?;
+    let too_old = request.max_age.is_some_and(|most| now - who.auth_time > most);
+    let typed_again = request.fresh || (request.prompt != Prompt::Login && !too_old);
+    typed_again.then_some(who)
+}
+
+fn done(
+    req: &HttpRequest,
+    state: &LabState,
+    ids: &RequestIds,
+    open: &Open,
+    request: &SignInRequest,
+    who: SignedIn,
+    tenant: &Tenant,
+) -> HttpResponse {
+    // A form that is sent twice must not give two codes.
+    if !state.sessions.finish(&open.transaction) {
+        return pages::refused(req, state, ids, &FORM_NOT_OURS.into());
+    }
+    let code = Code {
+        sign_in: SignIn {
+            tenant: tenant.id,
+            user: who.user,
+            client: request.client,
+            scope: request.scope.clone(),
+            auth_time: who.auth_time,
+            sid: open.browser.id,
+        },
+        redirect_uri: request.to.uri.clone(),
+        nonce: request.nonce.clone(),
+        challenge: request.challenge.clone(),
+        wants_auth_time: request.max_age.is_some(),
+    };
+    let handle = state.issued.code(code, state.clock.seconds());
+    let mut members = vec![("code", handle), ("session_state", open.browser.id.to_string())];
+    if request.wants_client_info {
+        members.push(("client_info", client_info(who.user, tenant.id)));
+    }
+    answer::send(&request.to, members)
+}
+
+/// Handles are credentials, so they are not printed.
+impl std::fmt::Debug for Open {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Open").field("browser", &self.browser.id).finish_non_exhaustive()
+    }
+}

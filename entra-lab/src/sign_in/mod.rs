@@ -1,0 +1,73 @@
+//! A sign-in at the lab's pages, from the authorization request to the answer for the application.
+//!
+//! `request` reads and checks the parameters, `flow` decides which page comes next, `pages` are the
+//! pages, `cookie` is the browser's session, `answer` brings the result back to the application.
+
+use uuid::Uuid;
+
+use crate::authority::Authority;
+use crate::issued::Challenge;
+use crate::refusal::Refusal;
+
+pub mod answer;
+pub mod cookie;
+pub mod flow;
+pub mod pages;
+pub mod request;
+
+/// A checked authorization request, and how far its sign-in has come.
+#[derive(Debug, Clone)]
+pub struct SignInRequest {
+    pub authority: Authority,
+    pub client: Uuid,
+    pub to: Return,
+    pub nonce: Option<String>,
+    pub scope: String,
+    pub challenge: Option<Challenge>,
+    pub prompt: Prompt,
+    pub login_hint: Option<String>,
+    pub max_age: Option<i64>,
+    pub wants_client_info: bool,
+    pub correlation_id: Uuid,
+    /// The account that was picked: tenant and user.
+    pub chosen: Option<(Uuid, Uuid)>,
+    /// The password was typed during this very sign-in.
+    pub fresh: bool,
+    /// The user agreed during this very sign-in.
+    pub consented: bool,
+}
+
+/// How the answer gets back to the application.
+#[derive(Debug, Clone)]
+pub struct Return {
+    pub uri: String,
+    pub mode: ResponseMode,
+    pub state: Option<String>,
+}
+
+/// Where the members of the answer stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResponseMode {
+    Query,
+    Fragment,
+    FormPost,
+}
+
+/// What the application wants the user to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prompt {
+    AsNeeded,
+    Login,
+    None,
+    Consent,
+    SelectAccount,
+}
+
+/// An authorization request that is refused, and whether the application may be told.
+#[derive(Debug)]
+pub enum Wrong {
+    /// Client or redirect URI are not trusted, so the user sees a page.
+    Page(Refusal),
+    /// The application hears it.
+    Redirect(Box<(Refusal, Return)>),
+}

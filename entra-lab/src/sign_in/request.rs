@@ -1,0 +1,157 @@
+//! Reads an authorization request (RFC 6749 4.1.1, OpenID Connect Core 3.1.2.1, RFC 7636 4.3).
+//!
+//! First what decides whether the application may be told at all: client and redirect URI. From
+//! then on every refusal goes back to the application.
+
+use uuid::Uuid;
+
+use crate::authority::Authority;
+use crate::directory::{Application, Directory};
+use crate::errors::{
+    BAD_PARAMETER, CHALLENGE_METHOD, CHALLENGE_SHAPE, ID_TOKEN_NOT_ENABLED, NO_REDIRECT_URI, REDIRECT_URI,
+    RESPONSE_TYPE, TOKEN_NOT_ENABLED,
+};
+use crate::issued::Challenge;
+use crate::params::Params;
+use crate::redirect_uri;
+use crate::refusal::Refusal;
+use crate::sign_in::{Prompt, ResponseMode, Return, SignInRequest, Wrong};
+
+/// Parameters that must not stand in a request twice.
+const KNOWN: [&str; 13] = [
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "response_mode",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "prompt",
+    "login_hint",
+    "max_age",
+    "client_info",
+];
+
+/// Checks a request. `seen` is told the client as soon as it is known.
+pub fn check(
+    directory: &Directory,
+    authority: Authority,
+    params: &Params,
+    correlation_id: Uuid,
+    seen: impl FnOnce(Uuid),
+) -> Result<SignInRequest, Wrong> {
+    params.refuse_repeated(&KNOWN).map_err(Wrong::Page)?;
+    let client_id = params.required("client_id").map_err(Wrong::Page)?;
+    let client = authority.client(directory, client_id).map_err(Wrong::Page)?;
+    seen(client.id);
+    let uri = redirect(client, params).map_err(Wrong::Page)?;
+
+    let (mode, mode_fault) = match response_mode(params) {
+        Ok(mode) => (mode, None),
+        Err(refusal) => (ResponseMode::Query, Some(refusal)),
+    };
+    let to = Return { uri, mode, state: params.get("state").map(str::to_owned) };
+    let back = |refusal: Refusal| Wrong::Redirect(Box::new((refusal, to.clone())));
+    if let Some(refusal) = mode_fault {
+        return Err(back(refusal));
+    }
+    response_type(params).map_err(back)?;
+    Ok(SignInRequest {
+        authority,
+        client: client.id,
+        scope: params.required("scope").map_err(back)?.to_owned(),
+        challenge: challenge(params).map_err(back)?,
+        prompt: prompt(params).map_err(back)?,
+        max_age: max_age(params).map_err(back)?,
+        nonce: params.get("nonce").map(str::to_owned),
+        login_hint: params.get("login_hint").map(str::to_owned),
+        wants_client_info: params.get("client_info") == Some("1"),
+        to,
+        correlation_id,
+        chosen: None,
+        fresh: false,
+        consented: false,
+    })
+}
+
+fn redirect(client: &Application, params: &Params) -> Result<String, Refusal> {
+    if client.redirect_uris.is_empty() {
+        return Err(NO_REDIRECT_URI.about(format!("It is {}.", client.name)));
+    }
+    let uri = params.required("redirect_uri")?;
+    if !redirect_uri::is_registered(client, uri) || url::Url::parse(uri).is_err() {
+        let registered = client.redirect_uris.join(" ");
+        return Err(REDIRECT_URI.about(format!("Registered for {}: {registered}", client.name)));
+    }
+    Ok(uri.to_owned())
+}
+
+fn response_mode(params: &Params) -> Result<ResponseMode, Refusal> {
+    match params.get("response_mode") {
+        Some("query") => Ok(ResponseMode::Query),
+        Some("fragment") => Ok(ResponseMode::Fragment),
+        Some("form_post") => Ok(ResponseMode::FormPost),
+        Some(_) => Err(BAD_PARAMETER.about("It is 'response_mode'.")),
+        // A code travels in the query; what has tokens in it, in the fragment.
+        None => match params.get("response_type") {
+            Some(t) if t.contains("token") => Ok(ResponseMode::Fragment),
+            _ => Ok(ResponseMode::Query),
+        },
+    }
+}
+
+fn response_type(params: &Params) -> Result<(), Refusal> {
+    let wanted = params.required("response_type")?;
+    let known = |t: &str| matches!(t, "code" | "id_token" | "token");
+    if wanted.is_empty() || !wanted.split(' ').all(known) {
+        return Err(RESPONSE_TYPE.into());
+    }
+    if wanted.split(' ').any(|t| t == "id_token") {
+        return Err(ID_TOKEN_NOT_ENABLED.into());
+    }
+    if wanted.split(' ').any(|t| t == "token") {
+        return Err(TOKEN_NOT_ENABLED.into());
+    }
+    if wanted == "code" { Ok(()) } else { Err(RESPONSE_TYPE.into()) }
+}
+
+fn challenge(params: &Params) -> Result<Option<Challenge>, Refusal> {
+    let method = params.get("code_challenge_method");
+    let Some(value) = params.get("code_challenge") else {
+        return match method {
+            None => Ok(None),
+            Some(_) => Err(CHALLENGE_SHAPE.about("There is a method, but no challenge.")),
+        };
+    };
+    let hashed = match method {
+        Some("S256") => true,
+        Some("plain") | None => false,
+        Some(_) => return Err(CHALLENGE_METHOD.into()),
+    };
+    let unreserved = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    if !(43..=128).contains(&value.len()) || !value.bytes().all(unreserved) {
+        return Err(CHALLENGE_SHAPE.into());
+    }
+    Ok(Some(Challenge { value: value.to_owned(), hashed }))
+}
+
+fn prompt(params: &Params) -> Result<Prompt, Refusal> {
+    match params.get("prompt") {
+        None => Ok(Prompt::AsNeeded),
+        Some("login") => Ok(Prompt::Login),
+        Some("none") => Ok(Prompt::None),
+        Some("consent") => Ok(Prompt::Consent),
+        Some("select_account") => Ok(Prompt::SelectAccount),
+        Some(_) => Err(BAD_PARAMETER.about("It is 'prompt', which has one of the documented values.")),
+    }
+}
+
+fn max_age(params: &Params) -> Result<Option<i64>, Refusal> {
+    let Some(text) = params.get("max_age") else { return Ok(None) };
+    match text.parse::<u32>() {
+        Ok(seconds) => Ok(Some(i64::from(seconds))),
+        Err(_) => Err(BAD_PARAMETER.about("It is 'max_age', a number of seconds.")),
+    }
+}

@@ -1,0 +1,130 @@
+//! The state that every handler gets: directory, keys, clock, what was issued, who is signed in.
+//!
+//! One `LabState` is one lab. Handlers take it as `web::Data<LabState>`; locks live inside the parts
+//! and are never held across an `.await`.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use actix_web::HttpRequest;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::consents::Consents;
+use crate::directory::Directory;
+use crate::issued::Issued;
+use crate::keys::Keys;
+use crate::recorder::Recorder;
+use crate::sessions::Sessions;
+use crate::sign_in::SignInRequest;
+use crate::tls;
+
+/// Issuer of version 1 tokens, whatever the lab's own address is.
+const V1_ISSUER: &str = "https://sts.windows.net";
+
+/// Everything that belongs to one running lab.
+#[derive(Debug)]
+pub struct LabState {
+    pub clock: Clock,
+    pub keys: Arc<Keys>,
+    pub consents: Consents,
+    pub issued: Issued,
+    pub sessions: Sessions<SignInRequest>,
+    pub recorder: Recorder,
+    directory: RwLock<Arc<Directory>>,
+    public_url: String,
+    https_port: Option<u16>,
+    ca_pem: String,
+}
+
+impl LabState {
+    /// A lab with this directory. `public_url` has no slash at its end.
+    pub fn new(
+        directory: Directory,
+        keys: Arc<Keys>,
+        public_url: String,
+        https_port: Option<u16>,
+        ca_pem: String,
+    ) -> Self {
+        let state = Self {
+            clock: Clock::default(),
+            keys,
+            consents: Consents::default(),
+            issued: Issued::default(),
+            sessions: Sessions::default(),
+            recorder: Recorder::default(),
+            directory: RwLock::new(Arc::new(directory)),
+            public_url,
+            https_port,
+            ca_pem,
+        };
+        state.consents.reset(&state.directory());
+        state
+    }
+
+    /// The directory as it is now.
+    pub fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Back to the seed: consent, codes, tokens and sessions are forgotten, the clock is right again.
+    pub fn reset(&self) {
+        self.consents.reset(&self.directory());
+        self.issued.clear();
+        self.sessions.clear();
+        self.recorder.clear();
+        self.clock.reset();
+    }
+
+    /// The address that browsers know, without a slash at its end.
+    pub fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
+    /// The HTTPS address on this machine, if that listener is on.
+    pub fn https_url(&self) -> Option<String> {
+        self.https_port.map(|port| format!("https://localhost:{port}"))
+    }
+
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// What URLs in the answer to this request start with. Over HTTP the constant public address,
+    /// however the request came here; over HTTPS the name that the client used.
+    pub fn base_url(&self, req: &HttpRequest) -> String {
+        if !req.app_config().secure() {
+            return self.public_url.clone();
+        }
+        let host = req.headers().get("host").and_then(|h| h.to_str().ok()).unwrap_or_default();
+        let base = format!("https://{}", host.to_ascii_lowercase());
+        if is_own_https(&base) { base } else { self.https_url().unwrap_or(base) }
+    }
+
+    /// Issuer of version 2 tokens and ID tokens.
+    pub fn issuer(base_url: &str, tenant: Uuid) -> String {
+        format!("{base_url}/{tenant}/v2.0")
+    }
+
+    /// Issuer of version 1 tokens.
+    pub fn issuer_v1(tenant: Uuid) -> String {
+        format!("{V1_ISSUER}/{tenant}/")
+    }
+
+    /// The tenant whose tokens carry this issuer, if it is one of the lab's.
+    pub fn tenant_of_issuer(&self, issuer: &str) -> Option<Uuid> {
+        let v1 = issuer.strip_prefix(V1_ISSUER).and_then(|rest| rest.strip_prefix('/')?.strip_suffix('/'));
+        let v2 = || {
+            let (base, tenant) = issuer.strip_suffix("/v2.0")?.rsplit_once('/')?;
+            (base == self.public_url || is_own_https(base)).then_some(tenant)
+        };
+        let id = Uuid::try_parse(v1.or_else(v2)?).ok()?;
+        self.directory().tenant_by_id(id).map(|t| t.id)
+    }
+}
+
+/// Whether an HTTPS origin carries one of the names in the lab's certificate.
+fn is_own_https(base: &str) -> bool {
+    let Ok(url) = url::Url::parse(base) else { return false };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    url.scheme() == "https" && url.path() == "/" && !base.contains('@') && tls::NAMES.contains(&host)
+}

@@ -1,0 +1,133 @@
+//! Signs claim sets, and puts together the answer of the token endpoint for a user.
+//!
+//! The grants differ in what they accept; what they hand out for a user is the same and stands here.
+
+use std::collections::BTreeSet;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, Header, encode};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::directory::{Application, GRAPH, Tenant, User};
+use crate::errors::{GRANT_INVALID, UNKNOWN_RESOURCE};
+use crate::issued::SignIn;
+use crate::keys::SigningKey;
+use crate::permissions;
+use crate::refusal::Refusal;
+use crate::scopes::ResourceScopes;
+use crate::state::LabState;
+use crate::tokens::claims::{Issue, Lifetime, OnBehalf};
+
+/// The success body of the token endpoint, members in Entra's order.
+#[derive(Serialize)]
+pub struct TokenAnswer {
+    pub token_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    pub expires_in: i64,
+    pub ext_expires_in: i64,
+    pub access_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_info: Option<String>,
+}
+
+impl std::fmt::Debug for TokenAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenAnswer").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+/// What a user's tokens are made from.
+#[derive(Debug)]
+pub struct ForUser<'a> {
+    pub state: &'a LabState,
+    pub base_url: &'a str,
+    pub tenant: &'a Tenant,
+    pub client: &'a Application,
+    pub user: &'a User,
+    pub sign_in: SignIn,
+    pub oidc: BTreeSet<String>,
+    pub nonce: Option<String>,
+    pub wants_auth_time: bool,
+    pub wants_refresh_token: bool,
+    pub wants_client_info: bool,
+}
+
+impl ForUser<'_> {
+    /// The answer with a token for this resource, if the user has agreed to it.
+    pub fn answer(self, entry: &ResourceScopes) -> Result<TokenAnswer, Refusal> {
+        let api = self.tenant.app(entry.resource).ok_or(UNKNOWN_RESOURCE)?;
+        let scopes = permissions::granted(self.state, self.tenant, self.user, self.client, entry)?;
+        let now = self.state.clock.seconds();
+        let key = self.state.keys.active();
+        let of = OnBehalf {
+            user: self.user,
+            scopes: &scopes,
+            sid: self.sign_in.sid,
+            auth_time: self.sign_in.auth_time,
+        };
+        let issue = |lifetime| Issue {
+            base_url: self.base_url,
+            tenant: self.tenant,
+            client: self.client,
+            lifetime,
+        };
+        let lifetime = Lifetime::access(now);
+        let claims = issue(lifetime).user_access(api, &entry.prefix, &of);
+        let id_token = self.oidc.contains("openid").then(|| {
+            let nonce = self.nonce.as_deref();
+            issue(Lifetime::id(now)).id_token(&of, &self.oidc, nonce, self.wants_auth_time)
+        });
+        Ok(TokenAnswer {
+            token_type: "Bearer",
+            scope: Some(granted_text(entry, &scopes)),
+            expires_in: lifetime.expires_in,
+            ext_expires_in: lifetime.expires_in,
+            access_token: sign(key, &claims, api.access_token_version)?,
+            id_token: id_token.map(|claims| sign(key, &claims, 2)).transpose()?,
+            client_info: self.wants_client_info.then(|| client_info(self.user.id, self.tenant.id)),
+            refresh_token: self.wants_refresh_token.then(|| self.state.issued.refresh_token(self.sign_in, now)),
+        })
+    }
+}
+
+/// The `scope` member: what was asked for as it was written, then what else is granted, then for
+/// Graph the OpenID Connect scopes, then `/.default`. Never `offline_access`.
+fn granted_text(entry: &ResourceScopes, granted: &BTreeSet<String>) -> String {
+    let written = |name: &str| match (entry.prefix.as_str(), entry.resource == GRAPH) {
+        ("", _) => name.to_owned(),
+        // OpenID Connect's names stay short even beside full ones.
+        (_, true) if crate::directory::OIDC_SCOPES.contains(&name) => name.to_owned(),
+        (prefix, _) => format!("{prefix}/{name}"),
+    };
+    let mut list = entry.written.clone();
+    let more = granted.iter().filter(|g| !entry.names.contains(*g) && g.as_str() != "offline_access");
+    list.extend(more.map(|g| written(g)));
+    list.extend(entry.default.clone());
+    list.join(" ")
+}
+
+/// Lets MSAL name the account: user and home tenant.
+pub fn client_info(user: Uuid, tenant: Uuid) -> String {
+    URL_SAFE_NO_PAD.encode(json!({ "uid": user, "utid": tenant }).to_string())
+}
+
+/// Signs a claim set. Version 1 headers carry the thumbprint a second time.
+pub fn sign(key: &SigningKey, claims: &Map<String, Value>, version: u8) -> Result<String, Refusal> {
+    let mut header = Header::new(Algorithm::RS256);
+    header.kid = Some(key.kid.clone());
+    if version != 2 {
+        header.x5t = Some(key.kid.clone());
+    }
+    encode(&header, claims, &key.signing).map_err(|error| {
+        tracing::error!(%error, "a token could not be signed");
+        GRANT_INVALID.into()
+    })
+}

@@ -1,0 +1,144 @@
+//! Checks an access token that this lab has signed: signature, issuer, lifetime, audience.
+//!
+//! Used by Graph for its bearer tokens and by on-behalf-of for the assertion. Lifetimes are held
+//! against the lab's clock, without any leeway, so a lesson about expiry is exact.
+
+use std::collections::BTreeSet;
+
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::state::LabState;
+
+/// Longest token that is looked at.
+const MOST_BYTES: usize = 16 * 1024;
+
+/// Why a token is refused, in the order of the checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenFault {
+    #[error("it is not a signed token")]
+    Malformed,
+    #[error("its key id is not one of the published keys")]
+    UnknownKey,
+    #[error("its signature is wrong")]
+    Signature,
+    #[error("its issuer is not one of the lab's tenants")]
+    Issuer,
+    #[error("it is an ID token, which is for the client only")]
+    IdToken,
+    #[error("it has expired")]
+    Expired,
+    #[error("it is not valid yet")]
+    NotYetValid,
+    #[error("it was made for another audience")]
+    Audience,
+}
+
+/// What an access token says, whichever format it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessClaims {
+    pub tenant: Uuid,
+    /// Object id of the user, or of the service principal in an app-only token.
+    pub object_id: Uuid,
+    /// Client id of the application that asked for the token.
+    pub client_id: Uuid,
+    pub audience: String,
+    /// Delegated permissions; empty in app-only tokens.
+    pub scopes: BTreeSet<String>,
+    /// App roles.
+    pub roles: BTreeSet<String>,
+    pub app_only: bool,
+    /// Session of the browser in which the user signed in.
+    pub sid: Option<Uuid>,
+    /// End of validity, seconds since 1970.
+    pub expires: i64,
+    /// Id of the token itself (`uti`).
+    pub token_id: String,
+}
+
+impl AccessClaims {
+    /// Whether the token carries one of these delegated permissions.
+    pub fn has_any_scope(&self, accepted: &[&str]) -> bool {
+        accepted.iter().any(|s| self.scopes.contains(*s))
+    }
+
+    /// Whether the token carries one of these app roles.
+    pub fn has_any_role(&self, accepted: &[&str]) -> bool {
+        accepted.iter().any(|r| self.roles.contains(*r))
+    }
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    iss: String,
+    aud: String,
+    exp: i64,
+    nbf: i64,
+    tid: Uuid,
+    oid: Option<Uuid>,
+    azp: Option<Uuid>,
+    appid: Option<Uuid>,
+    idtyp: Option<String>,
+    scp: Option<String>,
+    #[serde(default)]
+    roles: BTreeSet<String>,
+    sid: Option<Uuid>,
+    uti: String,
+}
+
+/// Checks a token for an API that is known under these audiences.
+pub fn access_token(state: &LabState, token: &str, audiences: &[&str]) -> Result<AccessClaims, TokenFault> {
+    if token.len() > MOST_BYTES {
+        return Err(TokenFault::Malformed);
+    }
+    let header = decode_header(token).map_err(|_| TokenFault::Malformed)?;
+    // A `crit` header asks for something that the lab does not do.
+    if header.alg != Algorithm::RS256 || header.crit.is_some() {
+        return Err(TokenFault::Malformed);
+    }
+    let kid = header.kid.ok_or(TokenFault::Malformed)?;
+    let key = state.keys.find(&kid).ok_or(TokenFault::UnknownKey)?;
+
+    // Only the signature is left to the JWT library: it knows neither the lab's clock nor its issuers.
+    let mut signature_only = Validation::new(Algorithm::RS256);
+    signature_only.set_required_spec_claims::<&str>(&[]);
+    signature_only.validate_exp = false;
+    signature_only.validate_aud = false;
+    let raw: Raw = decode(token, &key.verifying, &signature_only)
+        .map_err(|e| match e.kind() {
+            jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenFault::Signature,
+            _ => TokenFault::Malformed,
+        })?
+        .claims;
+
+    if state.tenant_of_issuer(&raw.iss) != Some(raw.tid) {
+        return Err(TokenFault::Issuer);
+    }
+    // Access tokens name the client that asked; ID tokens never do.
+    let client_id = raw.azp.or(raw.appid).ok_or(TokenFault::IdToken)?;
+    let object_id = raw.oid.ok_or(TokenFault::Malformed)?;
+    let now = state.clock.seconds();
+    if now >= raw.exp {
+        return Err(TokenFault::Expired);
+    }
+    if now < raw.nbf {
+        return Err(TokenFault::NotYetValid);
+    }
+    let bare = |t: &str| t.trim_end_matches('/').to_ascii_lowercase();
+    if !audiences.iter().any(|a| bare(a) == bare(&raw.aud)) {
+        return Err(TokenFault::Audience);
+    }
+    Ok(AccessClaims {
+        tenant: raw.tid,
+        object_id,
+        client_id,
+        audience: raw.aud,
+        scopes: raw.scp.unwrap_or_default().split_ascii_whitespace().map(String::from).collect(),
+        roles: raw.roles,
+        app_only: raw.idtyp.as_deref() == Some("app"),
+        sid: raw.sid,
+        expires: raw.exp,
+        token_id: raw.uti,
+    })
+}

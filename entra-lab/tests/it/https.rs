@@ -1,0 +1,57 @@
+//! The HTTPS listener and its generated authority.
+
+use crate::support::{DAEMON, Json, TENANT, form, lab};
+
+fn trusting(lab: &entra_lab::EntraLab) -> reqwest::Client {
+    let ca = reqwest::Certificate::from_pem(lab.ca_pem().as_bytes()).unwrap();
+    reqwest::Client::builder().no_proxy().tls_certs_merge([ca]).build().unwrap()
+}
+
+#[tokio::test]
+async fn over_https_urls_carry_the_name_that_the_client_used() {
+    let lab = lab().await;
+    let client = trusting(&lab);
+    let port = lab.https_url().rsplit_once(':').unwrap().1.to_owned();
+    for host in ["localhost", "127.0.0.1"] {
+        let base = format!("https://{host}:{port}");
+        let url = format!("{base}/{TENANT}/v2.0/.well-known/openid-configuration");
+        let document = Json::of(client.get(url).send().await.unwrap()).await;
+        assert_eq!(document.text("issuer"), format!("{base}/{TENANT}/v2.0"));
+        let api = "api://c0ffee00-0000-4000-8000-000000004000/.default";
+        let rest = [("grant_type", "client_credentials"), ("scope", api)];
+        let post = client.post(document.text("token_endpoint")).form(&form(&DAEMON, &rest));
+        let answer = Json::of(post.send().await.unwrap()).await;
+        assert_eq!(answer.claims("access_token")["iss"], document.text("issuer"));
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_host_header_does_not_get_into_the_documents() {
+    let lab = lab().await;
+    let url = format!("{}/{TENANT}/v2.0/.well-known/openid-configuration", lab.https_url());
+    for host in ["evil.example", "localhost@evil.example", "localhost:x", "\"<"] {
+        let request = trusting(&lab).get(&url).header("host", host);
+        let Ok(response) = request.send().await else { continue };
+        if response.status().is_success() {
+            assert_eq!(Json::of(response).await.text("issuer"), format!("{}/{TENANT}/v2.0", lab.https_url()));
+        } else {
+            assert!(response.status().is_client_error());
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_the_ca_the_certificate_is_refused() {
+    let lab = lab().await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    assert!(client.get(format!("{}/lab/health", lab.https_url())).send().await.is_err());
+}
+
+#[tokio::test]
+async fn over_http_the_host_header_changes_nothing() {
+    let lab = lab().await;
+    let url = format!("{}/{TENANT}/v2.0/.well-known/openid-configuration", lab.url());
+    let request = crate::support::client().get(url).header("host", "entra-lab:8400");
+    let document = Json::of(request.send().await.unwrap()).await;
+    assert_eq!(document.text("issuer"), format!("{}/{TENANT}/v2.0", lab.url()));
+}

@@ -1,0 +1,48 @@
+//! The key set, and the signatures that it checks.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde_json::Value;
+
+use crate::support::{ALICE, API_SCOPE, TENANT, WEB_APP, get, lab, tokens};
+
+#[tokio::test]
+async fn two_keys_are_published_without_alg_and_with_their_issuer() {
+    let lab = lab().await;
+    let set = get(&format!("{}/{TENANT}/discovery/v2.0/keys", lab.url())).await;
+    let keys = set.body["keys"].as_array().unwrap();
+    assert_eq!(keys.len(), 2);
+    for key in keys {
+        assert_eq!((key["kty"].as_str(), key["use"].as_str()), (Some("RSA"), Some("sig")));
+        assert_eq!(key["kid"], key["x5t"]);
+        assert!(key.get("alg").is_none());
+        assert_eq!(key["issuer"], format!("{}/{TENANT}/v2.0", lab.url()));
+        assert_eq!(URL_SAFE_NO_PAD.decode(key["n"].as_str().unwrap()).unwrap().len(), 256);
+        // The key id is the SHA-1 of the certificate.
+        let der = STANDARD.decode(key["x5c"][0].as_str().unwrap()).unwrap();
+        let sha1 = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, &der);
+        assert_eq!(key["x5t"], URL_SAFE_NO_PAD.encode(sha1));
+    }
+    assert_ne!(keys[0]["kid"], keys[1]["kid"]);
+}
+
+#[tokio::test]
+async fn the_published_keys_verify_id_tokens_and_access_tokens() {
+    let lab = lab().await;
+    let set = get(&format!("{}/common/discovery/v2.0/keys", lab.url())).await;
+    let answer = tokens(&lab, &WEB_APP, ALICE, &format!("openid {API_SCOPE}")).await;
+    for (member, audience) in [("id_token", WEB_APP.id), ("access_token", crate::support::API.id)] {
+        let token = answer.text(member);
+        let header = decode_header(token).unwrap();
+        assert_eq!(header.alg, Algorithm::RS256);
+        let kid = header.kid.unwrap();
+        let key = set.body["keys"].as_array().unwrap().iter().find(|k| k["kid"] == *kid).unwrap();
+        let key = DecodingKey::from_rsa_components(key["n"].as_str().unwrap(), key["e"].as_str().unwrap());
+        let mut validation = Validation::new(Algorithm::RS256);
+        validation.set_audience(&[audience]);
+        validation.set_issuer(&[format!("{}/{TENANT}/v2.0", lab.url())]);
+        validation.validate_nbf = true;
+        decode::<Value>(token, &key.unwrap(), &validation).expect(member);
+    }
+}

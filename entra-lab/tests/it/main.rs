@@ -1,0 +1,29 @@
+//! The lab over HTTP: one file per endpoint or grant, every test a sentence about what it answers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+mod authorization_code;
+mod authorize;
+mod client_authentication;
+mod client_credentials;
+mod consent;
+mod controls;
+mod discovery;
+mod garbage;
+mod graph_lab;
+mod graph_mail;
+mod graph_people;
+mod graph_photo;
+mod graph_refusals;
+mod home_page;
+mod https;
+mod jwks;
+mod logout;
+mod on_behalf_of;
+mod program;
+mod prompts;
+mod refresh_token;
+mod seed;
+mod token_endpoint;
+mod userinfo;

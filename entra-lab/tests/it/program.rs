@@ -1,0 +1,137 @@
+//! The program: its settings, its first line, its exit codes.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+
+fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_entra-lab"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ENTRA_LAB_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).envs(variables.iter().copied());
+    command
+}
+
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    program(arguments, variables).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Ends the program even when the test fails.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts the program on free ports and returns its address.
+fn start(variables: &[(&str, &str)]) -> (Running, String, Vec<String>) {
+    let mut command = program(&["--listen", "127.0.0.1:0", "--https-listen", "127.0.0.1:0"], variables);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let first = lines.next().unwrap();
+    let rest = lines.by_ref().take_while(|l| !l.contains("note")).collect();
+    std::thread::spawn(move || lines.for_each(drop));
+    let address = first.strip_prefix("entra-lab listening on ").unwrap_or_else(|| panic!("{first}")).to_owned();
+    (Running(child), address, rest)
+}
+
+#[test]
+fn it_says_where_it_listens_and_stops_cleanly() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut lab, address, greeting) = start(&[("ENTRA_LAB_CA_DIR", directory.path().to_str().unwrap())]);
+    assert!(address.starts_with("http://127.0.0.1:"), "{address}");
+    assert!(greeting.iter().any(|l| l.contains("alice@contoso.test")), "{greeting:?}");
+    let listen = address.strip_prefix("http://").unwrap();
+    assert!(run(&["healthcheck", "--listen", listen], &[]).status.success());
+    assert!(std::fs::read_to_string(directory.path().join("ca.pem")).unwrap().contains("BEGIN CERTIFICATE"));
+
+    let id = lab.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(lab.0.wait().unwrap().code(), Some(0));
+    assert_eq!(run(&["healthcheck", "--listen", listen], &[]).status.code(), Some(1));
+}
+
+#[test]
+fn a_port_in_use_is_one_sentence_and_exit_code_1() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = run(&[], &[("ENTRA_LAB_LISTEN", &address), ("ENTRA_LAB_HTTPS_LISTEN", "")]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(text.contains(&address) && text.contains("in use") && text.lines().count() == 1, "{text}");
+}
+
+#[test]
+fn a_malformed_seed_is_named_with_its_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("my-seed.toml");
+    std::fs::write(&path, "[[tenant]]\nid = \"x\"\n").unwrap();
+    let output = run(&[], &[("ENTRA_LAB_SEED", path.to_str().unwrap())]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(text.contains("my-seed.toml, line 2: ") && text.lines().count() == 1, "{text}");
+    let missing = run(&["--seed", "/nowhere/seed.toml"], &[]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(stderr(&missing).contains("/nowhere/seed.toml"));
+}
+
+#[test]
+fn every_wrong_setting_is_named_at_once() {
+    let output = run(
+        &[],
+        &[
+            ("ENTRA_LAB_LISTEN", "somewhere"),
+            ("ENTRA_LAB_HTTPS_LISTEN", "0.0.0.0:8443"),
+            ("ENTRA_LAB_PUBLIC_URL", "not a url"),
+        ],
+    );
+    assert_eq!(output.status.code(), Some(2));
+    let text = stderr(&output);
+    for name in ["ENTRA_LAB_LISTEN", "ENTRA_LAB_ALLOW_NON_LOOPBACK", "ENTRA_LAB_PUBLIC_URL"] {
+        assert!(text.contains(name), "{text}");
+    }
+}
+
+#[test]
+fn other_machines_are_let_in_only_when_that_is_asked_for() {
+    let open = [("ENTRA_LAB_LISTEN", "0.0.0.0:0"), ("ENTRA_LAB_HTTPS_LISTEN", "")];
+    assert_eq!(run(&[], &open).status.code(), Some(2));
+    let mut allowed = open.to_vec();
+    allowed.push(("ENTRA_LAB_ALLOW_NON_LOOPBACK", "true"));
+    let no_url = run(&[], &allowed);
+    assert_eq!(no_url.status.code(), Some(2));
+    assert!(stderr(&no_url).contains("ENTRA_LAB_PUBLIC_URL is needed"));
+}
+
+#[test]
+fn an_unknown_option_is_exit_code_2() {
+    let output = run(&["--colour", "blue"], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--colour"));
+}
+
+#[test]
+fn the_names_of_the_variables_can_be_listed() {
+    let output = run(&["settings"], &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let names: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        names,
+        [
+            "ENTRA_LAB_ALLOW_NON_LOOPBACK",
+            "ENTRA_LAB_CA_DIR",
+            "ENTRA_LAB_HTTPS_LISTEN",
+            "ENTRA_LAB_LISTEN",
+            "ENTRA_LAB_PUBLIC_URL",
+            "ENTRA_LAB_SEED",
+            "RUST_LOG",
+        ]
+    );
+}

@@ -1,0 +1,239 @@
+//! An error as a page: what happened, what to do, and the number to look up.
+//!
+//! The texts stand here, so that a copied app has them too; how they look is the app's own template. Nothing of a
+//! token, and none of Entra's prose, reaches the page: details are in the log, under the same correlation id.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError};
+
+use crate::error::{Error, SignInError};
+
+/// What a failure page shows. All texts are for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Failure {
+    /// HTTP status of the page.
+    pub status: u16,
+    /// A few words.
+    pub title: String,
+    /// One or two sentences.
+    pub what_happened: String,
+    /// The next action.
+    pub what_to_do: String,
+    /// What to look up: `AADSTS65001`, or the API's own word.
+    pub code: Option<String>,
+    /// The id to give to whoever reads the logs.
+    pub correlation_id: Option<String>,
+    /// A path of this site where the user may try again.
+    pub retry: Option<String>,
+}
+
+/// The error of a page's handler. [`SignInRoutes::failures`](super::SignInRoutes::failures) turns it into a sign-in,
+/// where that helps, or into a [`Failure`] page.
+#[derive(Debug)]
+pub struct PageError(pub(super) Reason);
+
+#[derive(Debug)]
+pub(super) enum Reason {
+    /// The page needs a user and nobody is signed in.
+    NobodySignedIn,
+    /// There is no such page.
+    NotFound,
+    /// A form that was not sent from our own page, or too late.
+    ForeignForm,
+    /// Something failed on the way.
+    Error(Error),
+}
+
+impl PageError {
+    /// There is no such page.
+    pub fn not_found() -> Self {
+        Self(Reason::NotFound)
+    }
+
+    pub(super) fn failure(&self, path: &str) -> Failure {
+        match &self.0 {
+            Reason::NobodySignedIn => Failure::new(401, "Please sign in", "This page is about you, and nobody is signed in.", "Sign in."),
+            Reason::NotFound => Failure::new(404, "There is no such page", "The address leads nowhere.", "Go to the home page."),
+            Reason::ForeignForm => Failure::new(
+                400,
+                "That form was not accepted",
+                "It did not come from a current page of this site, so nothing was done.",
+                "Go back, load the page again and press the button once more.",
+            ),
+            Reason::Error(error) => of(error, path),
+        }
+    }
+}
+
+impl From<Error> for PageError {
+    fn from(error: Error) -> Self {
+        Self(Reason::Error(error))
+    }
+}
+
+impl fmt::Display for PageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Reason::NobodySignedIn => f.write_str("nobody is signed in"),
+            Reason::NotFound => f.write_str("no such page"),
+            Reason::ForeignForm => f.write_str("a form without this session's CSRF token"),
+            Reason::Error(error) => error.fmt(f),
+        }
+    }
+}
+
+impl ResponseError for PageError {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.failure("").status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// Without the middleware there is no page, only its text.
+    fn error_response(&self) -> HttpResponse {
+        let failure = self.failure("");
+        HttpResponse::build(self.status_code())
+            .content_type("text/plain; charset=utf-8")
+            .body(format!("{}. {} {}", failure.title, failure.what_happened, failure.what_to_do))
+    }
+}
+
+impl Failure {
+    fn new(status: u16, title: &str, what_happened: &str, what_to_do: &str) -> Self {
+        Self {
+            status,
+            title: title.to_owned(),
+            what_happened: what_happened.to_owned(),
+            what_to_do: what_to_do.to_owned(),
+            code: None,
+            correlation_id: None,
+            retry: None,
+        }
+    }
+
+    fn retry(mut self, path: &str) -> Self {
+        self.retry = Some(path.to_owned()).filter(|path| path.starts_with('/'));
+        self
+    }
+
+    fn about(mut self, error: &Error) -> Self {
+        self.code = match error {
+            Error::Downstream(error) => error.code.clone(),
+            error => error.codes().first().map(|code| format!("AADSTS{code}")),
+        };
+        self.correlation_id = error.correlation_id().map(str::to_owned);
+        self
+    }
+}
+
+const SIGN_IN_AGAIN: &str = "/auth/sign-in";
+
+fn of(error: &Error, path: &str) -> Failure {
+    match error {
+        Error::SignIn(SignInError::UnknownFlow) => Failure::new(
+            400,
+            "This sign-in cannot be finished",
+            "The answer that came back was used before, took too long, or belongs to another browser.",
+            "Start the sign-in again. If you pressed the back button, that is all that happened.",
+        )
+        .retry(SIGN_IN_AGAIN),
+        Error::SignIn(SignInError::Denied { error: word, .. }) if word == "access_denied" => {
+            let mut failure = Failure::new(
+                403,
+                "You were not signed in",
+                "The sign-in was cancelled, or the permissions that the app asked for were declined.",
+                "Sign in again and accept them, or ask an administrator to do it for everyone.",
+            )
+            .retry(SIGN_IN_AGAIN);
+            failure.code = Some(word.clone());
+            failure
+        }
+        Error::SignIn(SignInError::Denied { error: word, .. }) => {
+            let mut failure = Failure::new(
+                400,
+                "The sign-in failed",
+                "Microsoft Entra sent you back with an error instead of a sign-in.",
+                "Try once more. If it happens again, give the word below to whoever runs this app.",
+            )
+            .retry(SIGN_IN_AGAIN);
+            failure.code = Some(word.clone());
+            failure
+        }
+        Error::SignIn(SignInError::Malformed(_)) => Failure::new(
+            400,
+            "This sign-in cannot be finished",
+            "The address that brought you here is incomplete or was changed.",
+            "Start the sign-in again.",
+        )
+        .retry(SIGN_IN_AGAIN),
+        Error::SignIn(SignInError::IdToken(_)) => Failure::new(
+            502,
+            "The sign-in failed",
+            "The proof of who you are did not pass its checks, so it was not used.",
+            "Try once more. If it happens again, whoever runs this app finds the failed check in its log.",
+        )
+        .retry(SIGN_IN_AGAIN),
+        error if error.refusal().is_some_and(|refusal| refusal.error == "invalid_client") => Failure::new(
+            502,
+            "The app could not prove who it is",
+            "Microsoft Entra refused the app's own credential: the secret is wrong or has expired. It is not about you.",
+            "Whoever runs this app has to set a valid secret (AZURE_CLIENT_SECRET).",
+        )
+        .about(error)
+        .retry(path),
+        error if is_consent_missing(error) => Failure::new(
+            403,
+            "A permission is missing",
+            "The API behind this page may not do this for you: nobody has consented to it yet.",
+            "Ask an administrator to grant the API the permission, then load this page again.",
+        )
+        .about(error)
+        .retry(path),
+        Error::InteractionRequired(_) => Failure::new(
+            403,
+            "Microsoft Entra wants to see you again",
+            "You signed in again, and it still does not let this page through.",
+            "Sign out and in again. If that does not help, ask an administrator with the number below.",
+        )
+        .about(error)
+        .retry(path),
+        Error::Downstream(down) if matches!(down.status, 401 | 403) => Failure::new(
+            403,
+            "The API refused",
+            "The API behind this page did not accept the call that was made for you.",
+            "Sign out and in again. If that does not help, ask whoever runs the API, with the id below.",
+        )
+        .about(error)
+        .retry(path),
+        Error::Downstream(down) if down.status == 404 => {
+            Failure::new(404, "There is nothing here", "The API knows nothing under this name.", "Go to the home page.").about(error)
+        }
+        Error::Transport(_) | Error::Downstream(_) => Failure::new(
+            502,
+            "Something behind this page does not answer",
+            "A service that this page needs could not be reached or is in trouble. You are still signed in.",
+            "Wait a moment and load the page again.",
+        )
+        .about(error)
+        .retry(path),
+        _ => Failure::new(
+            500,
+            "Something went wrong",
+            "The app could not do what this page needs.",
+            "Try again. If it happens again, whoever runs this app finds the reason in its log.",
+        )
+        .about(error)
+        .retry(path),
+    }
+}
+
+fn is_consent_missing(error: &Error) -> bool {
+    match error {
+        Error::Downstream(down) => {
+            down.code.as_deref() == Some("consent_required")
+                || down.challenge.as_ref().is_some_and(|challenge| challenge.asks_for_consent())
+        }
+        error => error.refusal().is_some_and(|refusal| refusal.is_consent_required()),
+    }
+}

@@ -1,0 +1,28 @@
+//! actix-web glue: guards for APIs, sign-in for web apps.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `bearer.rs`, `caller.rs` | a protected API: the guards on its routes, the callers in its handlers |
+//! | `error_response.rs` | an [`Error`](crate::Error) as the answer of an API |
+//! | `sign_in.rs` | a web app: the routes for signing in and out |
+//! | `session.rs` | the typed server-side session, the signed-in user as a handler argument |
+//! | `session_store.rs` | where sessions live |
+//! | `health.rs` | the two questions that an orchestrator asks |
+//! | `failure.rs` | an [`Error`](crate::Error) as a page that says what happened and what to do |
+
+mod bearer;
+mod caller;
+mod error_response;
+mod failure;
+mod health;
+mod session;
+mod session_store;
+mod sign_in;
+
+pub use bearer::{BearerAuth, RequireRole, RequireScope};
+pub use caller::{AppCaller, UserCaller};
+pub use error_response::ApiError;
+pub use health::health_routes;
+pub use failure::{Failure, PageError};
+pub use session::{CookieKey, SignedInUser};
+pub use sign_in::{Failures, SignInOptions, SignInRoutes};

@@ -1,0 +1,142 @@
+//! What a registration in Entra comes down to: tenant, client id, credential, and where Entra is.
+
+use url::Url;
+
+use crate::credential::ClientCredential;
+use crate::env::Env;
+
+/// The public cloud.
+pub const PUBLIC_CLOUD: &str = "https://login.microsoftonline.com";
+
+/// Microsoft Graph in the public cloud.
+pub const GRAPH: &str = "https://graph.microsoft.com/v1.0";
+
+/// The registration of a confidential client, under the names that the Azure SDKs use.
+#[derive(Debug, Clone)]
+pub struct EntraConfig {
+    /// `AZURE_TENANT_ID`: a GUID or a domain of the tenant.
+    pub tenant_id: String,
+    /// `AZURE_CLIENT_ID`: the application (client) id.
+    pub client_id: String,
+    /// `AZURE_CLIENT_SECRET`.
+    pub credential: ClientCredential,
+    /// `AZURE_AUTHORITY_HOST`, [`PUBLIC_CLOUD`] by default: what browsers see and tokens name.
+    pub authority_host: Url,
+    /// `AZURE_AUTHORITY_BACKCHANNEL`: where this process reaches the same authority, if elsewhere. Issuer and
+    /// browser addresses do not change.
+    pub backchannel: Option<Url>,
+    /// The content of the file `EXTRA_CA_CERTS`: PEM authorities added to the system's.
+    pub extra_ca_certs: Option<Vec<u8>>,
+}
+
+impl EntraConfig {
+    /// A registration at an authority, for programs that do not read the environment.
+    pub fn new(
+        authority_host: Url,
+        tenant_id: impl Into<String>,
+        client_id: impl Into<String>,
+        credential: ClientCredential,
+    ) -> Self {
+        Self {
+            tenant_id: tenant_id.into(),
+            client_id: client_id.into(),
+            credential,
+            authority_host,
+            backchannel: None,
+            extra_ca_certs: None,
+        }
+    }
+
+    /// Reads the variables named at the fields.
+    pub fn from_env(env: &mut Env) -> Option<Self> {
+        let tenant_id = env.required("AZURE_TENANT_ID");
+        let client_id = env.required("AZURE_CLIENT_ID");
+        let secret = env.required::<String>("AZURE_CLIENT_SECRET");
+        let authority_host = url_or(env, "AZURE_AUTHORITY_HOST", PUBLIC_CLOUD);
+        let backchannel = env.optional("AZURE_AUTHORITY_BACKCHANNEL");
+        let extra_ca_certs = match env.optional::<String>("EXTRA_CA_CERTS") {
+            Some(Some(path)) => match std::fs::read(&path) {
+                Ok(pem) => Some(Some(pem)),
+                Err(error) => {
+                    env.note("EXTRA_CA_CERTS", format!("names a file that cannot be read: {error}"));
+                    None
+                }
+            },
+            other => other.map(|_| None),
+        };
+        Some(Self {
+            tenant_id: tenant_id?,
+            client_id: client_id?,
+            credential: ClientCredential::secret(secret?),
+            authority_host: authority_host?,
+            backchannel: backchannel?,
+            extra_ca_certs: extra_ca_certs?,
+        })
+    }
+}
+
+/// What a protected API expects of the tokens that reach it.
+#[derive(Debug, Clone)]
+pub struct ApiConfig {
+    /// `API_AUDIENCE`, blank-separated; by default the client id and `api://` + client id.
+    pub audiences: Vec<String>,
+    /// `API_SCOPE`, `access_as_user` by default: the delegated permission that users' tokens need.
+    pub scope: String,
+    /// `API_ROLE`, `Directory.Read` by default: the application permission that daemons' tokens need.
+    pub role: String,
+    /// `TOKEN_CLOCK_SKEW_SECONDS`, 60 by default and 300 at most: how far clocks may be apart.
+    pub clock_skew_seconds: u32,
+    /// `JWKS_MIN_REFRESH_SECONDS`, 300 by default: how soon an unknown key id may ask for the keys again.
+    pub jwks_min_refresh_seconds: u32,
+}
+
+impl ApiConfig {
+    /// The defaults for the registration `client_id`.
+    pub fn new(client_id: &str) -> Self {
+        Self {
+            audiences: vec![client_id.to_owned(), format!("api://{client_id}")],
+            scope: "access_as_user".to_owned(),
+            role: "Directory.Read".to_owned(),
+            clock_skew_seconds: 60,
+            jwks_min_refresh_seconds: 300,
+        }
+    }
+
+    /// Reads the variables named at the fields.
+    pub fn from_env(env: &mut Env, entra: Option<&EntraConfig>) -> Option<Self> {
+        let defaults = ApiConfig::new(entra.map_or("", |entra| &entra.client_id));
+        let audience = env.optional::<String>("API_AUDIENCE");
+        let scope = env.or("API_SCOPE", defaults.scope);
+        let role = env.or("API_ROLE", defaults.role);
+        let skew = clock_skew_seconds(env);
+        let refresh = jwks_min_refresh_seconds(env);
+        Some(Self {
+            audiences: match audience? {
+                Some(list) => list.split_ascii_whitespace().map(str::to_owned).collect(),
+                None => defaults.audiences,
+            },
+            scope: scope?,
+            role: role?,
+            clock_skew_seconds: skew?,
+            jwks_min_refresh_seconds: refresh?,
+        })
+    }
+}
+
+/// `TOKEN_CLOCK_SKEW_SECONDS`.
+pub fn clock_skew_seconds(env: &mut Env) -> Option<u32> {
+    env.number("TOKEN_CLOCK_SKEW_SECONDS", 60, 0..=300)
+}
+
+/// `JWKS_MIN_REFRESH_SECONDS`.
+pub fn jwks_min_refresh_seconds(env: &mut Env) -> Option<u32> {
+    env.number("JWKS_MIN_REFRESH_SECONDS", 300, 1..=86_400)
+}
+
+/// An address with a default.
+pub fn url_or(env: &mut Env, name: &'static str, default: &str) -> Option<Url> {
+    match env.optional::<Url>(name)? {
+        Some(url) => Some(url),
+        None => Url::parse(default).ok(),
+    }
+}

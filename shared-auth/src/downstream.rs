@@ -1,0 +1,240 @@
+//! Calling an API with a token: a base URL, a bearer token, and an error that says what the API said.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::authority::extend;
+use crate::client::ConfidentialClient;
+use crate::error::{Error, TransportError};
+use crate::http::{Answer, Http, without_query};
+use crate::protocol::challenge::Challenge;
+use crate::secret::{AccessToken, TokenKind};
+
+/// An API that is called with tokens, Microsoft Graph or one of our own.
+///
+/// ```no_run
+/// # async fn example(client: shared_auth::ConfidentialClient) -> Result<(), Box<dyn std::error::Error>> {
+/// use shared_auth::{DownstreamApi, GRAPH};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Organization { id: String }
+///
+/// let graph = DownstreamApi::new("Microsoft Graph", GRAPH.parse()?, &client);
+/// let token = client.acquire_token_for_client("https://graph.microsoft.com/.default").await?;
+/// let organization: Organization = graph.get("/organization", &token.access_token).query("$select", "id").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct DownstreamApi {
+    name: String,
+    base: Url,
+    http: Http,
+}
+
+impl DownstreamApi {
+    /// `name` is how errors call it. Certificate authorities and time limits are the client's.
+    pub fn new(name: impl Into<String>, base: Url, client: &ConfidentialClient) -> Self {
+        Self { name: name.into(), base, http: client.inner.http.clone() }
+    }
+
+    /// GETs `path` below the base URL.
+    ///
+    /// Each segment of the path is encoded, so text from outside cannot turn into another path or a query.
+    pub fn get<T, K: TokenKind>(&self, path: &str, token: &AccessToken<K>) -> ApiRequest<T> {
+        self.request(Ok(self.below_base(path)), token)
+    }
+
+    /// GETs `path` as a media type and bytes, for pictures and the like.
+    ///
+    /// # Errors
+    /// [`Error::Downstream`] with what the API said; [`Error::Transport`] where it said nothing usable.
+    pub async fn get_bytes<K: TokenKind>(&self, path: &str, token: &AccessToken<K>) -> Result<(String, Vec<u8>), Error> {
+        let answer = self.request::<(), K>(Ok(self.below_base(path)), token).send("*/*").await?;
+        let media_type = header(&answer.headers, CONTENT_TYPE.as_str());
+        Ok((media_type.unwrap_or_else(|| "application/octet-stream".to_owned()), answer.body))
+    }
+
+    /// GETs an address that the API itself gave, such as `@odata.nextLink`. An address on another origin is refused:
+    /// the token would go along.
+    pub fn get_link<T, K: TokenKind>(&self, link: &str, token: &AccessToken<K>) -> ApiRequest<T> {
+        let url = Url::parse(link).ok().filter(|url| url.origin() == self.base.origin());
+        let refused = || TransportError {
+            tried: format!("following a link of {}", self.name),
+            endpoint: self.base.origin().ascii_serialization(),
+            happened: "the link leads to another address, and the token does not go there".to_owned(),
+            retryable: false,
+        };
+        self.request(url.ok_or_else(refused), token)
+    }
+
+    fn below_base(&self, path: &str) -> Url {
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        extend(&self.base, &segments)
+    }
+
+    fn request<T, K: TokenKind>(&self, url: Result<Url, TransportError>, token: &AccessToken<K>) -> ApiRequest<T> {
+        ApiRequest {
+            api: self.name.clone(),
+            http: self.http.clone(),
+            url,
+            token: SecretString::from(token.expose_secret()),
+            correlation_id: uuid::Uuid::new_v4(),
+            answer: PhantomData,
+        }
+    }
+}
+
+/// A call that has not been made yet; `.await` it for the answer as JSON.
+#[derive(Debug)]
+#[must_use = "nothing happens before `.await`"]
+pub struct ApiRequest<T> {
+    api: String,
+    http: Http,
+    url: Result<Url, TransportError>,
+    token: SecretString,
+    correlation_id: uuid::Uuid,
+    answer: PhantomData<fn() -> T>,
+}
+
+impl<T> ApiRequest<T> {
+    /// Adds a query parameter.
+    pub fn query(mut self, name: &str, value: &str) -> Self {
+        if let Ok(url) = &mut self.url {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        self
+    }
+
+    /// The id under which both sides log the call; a new one by default.
+    pub fn correlation_id(mut self, id: uuid::Uuid) -> Self {
+        self.correlation_id = id;
+        self
+    }
+
+    async fn send(self, accept: &'static str) -> Result<Answer, Error> {
+        let url = self.url?;
+        let path = url.path().to_owned();
+        let request = self
+            .http
+            .request(reqwest::Method::GET, url)
+            .header(ACCEPT, accept)
+            .header("client-request-id", self.correlation_id.to_string())
+            .bearer_auth(self.token.expose_secret());
+        let answer = self.http.send(&format!("calling {}", self.api), request).await?;
+        if (200..300).contains(&answer.status) {
+            return Ok(answer);
+        }
+        Err(DownstreamError::new(format!("{} for {path}", self.api), &answer, self.correlation_id).into())
+    }
+}
+
+impl<T: DeserializeOwned + 'static> IntoFuture for ApiRequest<T> {
+    type Output = Result<T, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        async move {
+            let tried = format!("calling {}", self.api);
+            let endpoint = self.url.as_ref().map_or_else(|_| self.api.clone(), without_query);
+            let answer = self.send("application/json").await?;
+            serde_json::from_slice(&answer.body).map_err(|error| {
+                let happened = format!("the answer is not the JSON that was expected ({error})");
+                TransportError { tried, endpoint, happened, retryable: false }.into()
+            })
+        }
+        .boxed()
+    }
+}
+
+/// An API's no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DownstreamError {
+    /// What was called: `Microsoft Graph for /v1.0/me`.
+    pub request: String,
+    /// HTTP status.
+    pub status: u16,
+    /// The API's own code: `Authorization_RequestDenied`, `consent_required`, …
+    pub code: Option<String>,
+    /// The API's own sentence, cleaned and shortened.
+    pub message: String,
+    /// What the API wants to see before it says yes.
+    pub challenge: Option<Challenge>,
+    /// Seconds that the API asks us to wait.
+    pub retry_after: Option<u64>,
+    /// The id under which both sides logged the call.
+    pub correlation_id: Option<String>,
+}
+
+impl std::error::Error for DownstreamError {}
+
+impl fmt::Display for DownstreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} answered HTTP {}", self.request, self.status)?;
+        if let Some(code) = &self.code {
+            write!(f, " {code}")?;
+        }
+        if !self.message.is_empty() {
+            write!(f, ": {}", self.message)?;
+        }
+        match &self.correlation_id {
+            Some(id) => write!(f, " [correlation id {id}]"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl DownstreamError {
+    fn new(request: String, answer: &Answer, correlation_id: uuid::Uuid) -> Self {
+        let (code, message) = said(&answer.body);
+        Self {
+            request,
+            status: answer.status,
+            code,
+            message,
+            challenge: challenge(&answer.headers),
+            retry_after: header(&answer.headers, RETRY_AFTER.as_str()).and_then(|text| text.trim().parse().ok()),
+            correlation_id: header(&answer.headers, "client-request-id").or_else(|| Some(correlation_id.to_string())),
+        }
+    }
+}
+
+/// Graph writes `{"error": {"code", "message"}}`, our APIs write `{"error", "message"}`.
+fn said(body: &[u8]) -> (Option<String>, String) {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Said {
+        Graph { error: Inner },
+        Plain { error: String, #[serde(default)] message: String },
+    }
+    #[derive(Deserialize)]
+    struct Inner {
+        code: String,
+        #[serde(default)]
+        message: String,
+    }
+    let clean = |text: String| text.chars().filter(|c| !c.is_control()).take(300).collect::<String>();
+    match serde_json::from_slice(body) {
+        Ok(Said::Graph { error }) => (Some(clean(error.code)), clean(error.message)),
+        Ok(Said::Plain { error, message }) => (Some(clean(error)), clean(message)),
+        Err(_) => (None, String::new()),
+    }
+}
+
+fn challenge(headers: &HeaderMap) -> Option<Challenge> {
+    headers.get_all(WWW_AUTHENTICATE).iter().find_map(|value| Challenge::parse(value.to_str().ok()?))
+}
+
+fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}

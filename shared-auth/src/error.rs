@@ -1,0 +1,268 @@
+//! One public error, grouped by whose turn it is next.
+//!
+//! A message is a sentence with three parts: what we tried, what happened, what helps. Entra's own fields stay
+//! reachable ([`Refusal`]), because programs decide by codes and never by prose.
+
+use std::fmt;
+
+use crate::downstream::DownstreamError;
+use crate::env::ConfigError;
+use crate::jwt::TokenRejection;
+use crate::protocol::error_response::ErrorResponse;
+use crate::protocol::scope::Scopes;
+
+/// What can go wrong, by who can do something about it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting is missing or wrong: fix the environment.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No usable answer came back: retry, and look at the network.
+    #[error(transparent)]
+    Transport(TransportError),
+    /// Entra answered no, and no page shown to the user changes that: look up the code.
+    #[error(transparent)]
+    Refused(Box<Refusal>),
+    /// Only the user can continue: send the user to sign in, with [`Error::claims_challenge`] if there is one.
+    #[error(transparent)]
+    InteractionRequired(Box<InteractionRequired>),
+    /// A token that was presented to us failed a check: answer 401.
+    #[error(transparent)]
+    InvalidToken(TokenRejection),
+    /// The answer to a sign-in cannot be used: start the sign-in again.
+    #[error(transparent)]
+    SignIn(SignInError),
+    /// An API that was called with a token answered with an error.
+    #[error(transparent)]
+    Downstream(Box<DownstreamError>),
+}
+
+impl Error {
+    /// What Entra said, where it said something.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Error::Refused(refusal) => Some(refusal),
+            Error::InteractionRequired(needed) => needed.refusal.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// True where only a page shown to the user helps.
+    ///
+    /// ```
+    /// # use shared_auth::{Error, InteractionRequired};
+    /// let error = Error::from(InteractionRequired::no_account("User.Read".into()));
+    /// assert!(error.is_interaction_required());
+    /// assert!(!error.is_retryable());
+    /// ```
+    pub fn is_interaction_required(&self) -> bool {
+        matches!(self, Error::InteractionRequired(_))
+    }
+
+    /// True where the same call may succeed a little later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Error::Transport(error) => error.retryable,
+            Error::Downstream(error) => error.status == 429 || error.status >= 500,
+            _ => false,
+        }
+    }
+
+    /// The claims that the next sign-in must ask for, as JSON text.
+    pub fn claims_challenge(&self) -> Option<String> {
+        match self {
+            Error::Downstream(error) => error.challenge.as_ref().and_then(|challenge| challenge.claims()),
+            _ => self.refusal().and_then(|refusal| refusal.claims.clone()),
+        }
+    }
+
+    /// The AADSTS numbers, where Entra answered.
+    pub fn codes(&self) -> &[u32] {
+        self.refusal().map_or(&[], |refusal| &refusal.codes)
+    }
+
+    /// The id under which both sides logged the request.
+    pub fn correlation_id(&self) -> Option<&str> {
+        match self {
+            Error::Downstream(error) => error.correlation_id.as_deref(),
+            _ => self.refusal().and_then(|refusal| refusal.correlation_id.as_deref()),
+        }
+    }
+}
+
+impl From<TransportError> for Error {
+    fn from(error: TransportError) -> Self {
+        Error::Transport(error)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Error::Refused(Box::new(refusal))
+    }
+}
+
+impl From<InteractionRequired> for Error {
+    fn from(needed: InteractionRequired) -> Self {
+        Error::InteractionRequired(Box::new(needed))
+    }
+}
+
+impl From<TokenRejection> for Error {
+    fn from(rejection: TokenRejection) -> Self {
+        Error::InvalidToken(rejection)
+    }
+}
+
+impl From<SignInError> for Error {
+    fn from(error: SignInError) -> Self {
+        Error::SignIn(error)
+    }
+}
+
+impl From<DownstreamError> for Error {
+    fn from(error: DownstreamError) -> Self {
+        Error::Downstream(Box::new(error))
+    }
+}
+
+/// No usable answer from an endpoint.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{tried} at {endpoint}: {happened}")]
+pub struct TransportError {
+    /// What was tried: `fetching the discovery document`.
+    pub tried: String,
+    /// Where, without the query.
+    pub endpoint: String,
+    /// What happened, with what helps where we know.
+    pub happened: String,
+    /// True where waiting may help.
+    pub retryable: bool,
+}
+
+/// Entra's no, field by field.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// What was asked for: `the on-behalf-of request`.
+    pub request: String,
+    /// HTTP status.
+    pub status: u16,
+    /// The OAuth error word.
+    pub error: String,
+    /// What kind of action helps.
+    pub suberror: Option<String>,
+    /// The AADSTS numbers.
+    pub codes: Vec<u32>,
+    /// Entra's sentence, without its trailer of ids.
+    pub description: String,
+    /// A claims challenge, as JSON text.
+    pub claims: Option<String>,
+    /// The id that both sides logged.
+    pub correlation_id: Option<String>,
+    /// Entra's own id of the request.
+    pub trace_id: Option<String>,
+    /// When Entra refused.
+    pub timestamp: Option<String>,
+    /// The scopes that were asked for.
+    pub scopes: Scopes,
+}
+
+impl Refusal {
+    pub(crate) fn new(request: String, status: u16, scopes: &Scopes, answer: ErrorResponse) -> Self {
+        Self {
+            request,
+            status,
+            description: answer.summary(),
+            error: answer.error,
+            suberror: answer.suberror,
+            codes: answer.error_codes,
+            claims: answer.claims,
+            correlation_id: answer.correlation_id,
+            trace_id: answer.trace_id,
+            timestamp: answer.timestamp,
+            scopes: scopes.clone(),
+        }
+    }
+
+    /// True where consent is what is missing: nobody allowed the application to do this for the user.
+    pub fn is_consent_required(&self) -> bool {
+        self.suberror.as_deref() == Some("consent_required")
+            || self.error == "consent_required"
+            || self.codes.contains(&65001)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Entra refused {}: {}", self.request, self.error)?;
+        if let Some(suberror) = &self.suberror {
+            write!(f, " ({suberror})")?;
+        }
+        if !self.description.is_empty() {
+            write!(f, ": {}", self.description)?;
+        }
+        if let Some(id) = &self.correlation_id {
+            write!(f, " [correlation id {id}]")?;
+        }
+        match self.codes.first() {
+            Some(code) => write!(f, " See AADSTS{code} in docs/troubleshooting.md."),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Only the user can continue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InteractionRequired {
+    /// What a token was wanted for.
+    pub scopes: Scopes,
+    /// Entra's answer; `None` where there was nothing to ask it with.
+    pub refusal: Option<Refusal>,
+}
+
+impl InteractionRequired {
+    /// There is neither a token nor a refresh token for this account.
+    pub fn no_account(scopes: Scopes) -> Self {
+        Self { scopes, refusal: None }
+    }
+}
+
+impl std::error::Error for InteractionRequired {}
+
+impl fmt::Display for InteractionRequired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.refusal {
+            Some(refusal) => write!(f, "the user is needed: {refusal}"),
+            None => write!(
+                f,
+                "the user is needed: the cache holds neither a token for \"{}\" nor a refresh token. Sign in again.",
+                self.scopes
+            ),
+        }
+    }
+}
+
+/// Why the answer to a sign-in cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignInError {
+    /// No sign-in of this browser waits for this answer: it was used before, is too old, or began elsewhere.
+    #[error("no sign-in of this browser waits for this answer; it was used before, took too long, or began elsewhere")]
+    UnknownFlow,
+    /// The answer lacks `code` or `state`, or has them twice, or has a code and an error.
+    #[error("the answer of the sign-in page is incomplete or contradicts itself: {0}")]
+    Malformed(&'static str),
+    /// Entra sent the browser back with an error.
+    #[error("Entra sent the browser back with {error}: {description}")]
+    Denied {
+        /// The OAuth error word.
+        error: String,
+        /// Entra's sentence, cleaned and shortened.
+        description: String,
+    },
+    /// The ID token failed a check.
+    #[error("the ID token was refused: {0}")]
+    IdToken(String),
+}

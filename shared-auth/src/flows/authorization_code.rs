@@ -1,0 +1,346 @@
+//! Authorization code with PKCE (RFC 6749 §4.1, RFC 7636, OpenID Connect Core §3.1): a user signs in.
+//!
+//! Steps 2 to 8 of the web app scenario. Between the two halves the browser is away at Entra; what must be remembered
+//! meanwhile is one opaque [`AuthCodeFlow`], to be kept on the server and used once.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+use url::Url;
+
+use super::{Options, redeem, to_cache};
+use crate::client::{Account, AuthenticationResult, ConfidentialClient, Inner, TokenSource};
+use crate::error::{Error, SignInError};
+use crate::jwt::IdTokenClaims;
+use crate::protocol::client_info::ClientInfo;
+use crate::protocol::pkce;
+use crate::protocol::scope::Scopes;
+use crate::protocol::token_request::Grant;
+use crate::secret::{AuthorizationCode, PkceVerifier, User};
+
+/// How long a user may take at Entra's pages. Longer than the code lives, for those who look for their phone first.
+const FLOW_LIFETIME: SignedDuration = SignedDuration::from_mins(15);
+
+impl ConfidentialClient {
+    /// Starts a sign-in: gives the address to send the browser to, and the flow to keep until it comes back.
+    ///
+    /// The scopes may name several resources, so that the user consents once; the code is then redeemed for the first
+    /// of them, and the others are got silently.
+    ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::ConfidentialClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let redirect_uri = "http://localhost:3000/signin-oidc".parse()?;
+    /// let flow = client.initiate_auth_code_flow("User.Read", &redirect_uri).login_hint("alice@contoso.test").await?;
+    /// println!("go to {}", flow.authorization_url());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Transport`] or [`Error::Refused`] where the authority cannot be asked for its endpoints.
+    pub fn initiate_auth_code_flow(&self, scopes: impl Into<Scopes>, redirect_uri: &Url) -> InitiateAuthCodeFlow {
+        InitiateAuthCodeFlow {
+            client: Arc::clone(&self.inner),
+            scopes: scopes.into(),
+            redirect_uri: redirect_uri.clone(),
+            parameters: Vec::new(),
+        }
+    }
+
+    /// Ends a sign-in: checks the answer against the flow, redeems the code, checks the ID token, fills the cache.
+    ///
+    /// The flow is consumed: an answer can be used once.
+    ///
+    /// # Errors
+    /// [`Error::SignIn`] where the answer does not belong to this flow, is an error, or brings an ID token that fails a
+    /// check; [`Error::Refused`] and [`Error::InteractionRequired`] with what the token endpoint said.
+    pub async fn acquire_token_by_authorization_code(
+        &self,
+        flow: AuthCodeFlow,
+        response: AuthorizationResponse,
+    ) -> Result<SignIn, Error> {
+        finish(&self.inner, flow, response).await
+    }
+}
+
+/// The start of a sign-in; `.await` it.
+#[derive(Debug, Clone)]
+#[must_use = "nothing happens before `.await`"]
+pub struct InitiateAuthCodeFlow {
+    client: Arc<Inner>,
+    scopes: Scopes,
+    redirect_uri: Url,
+    parameters: Vec<(&'static str, String)>,
+}
+
+impl InitiateAuthCodeFlow {
+    /// Whom the sign-in page should offer first (a user name).
+    pub fn login_hint(mut self, username: impl Into<String>) -> Self {
+        self.parameters.push(("login_hint", username.into()));
+        self
+    }
+
+    /// What the sign-in page should do even if nothing needs it: `login`, `select_account`, `consent`, `none`.
+    pub fn prompt(mut self, prompt: impl Into<String>) -> Self {
+        self.parameters.push(("prompt", prompt.into()));
+        self
+    }
+
+    /// A claims challenge to be satisfied (JSON text).
+    pub fn claims(mut self, claims: impl Into<String>) -> Self {
+        self.parameters.push(("claims", claims.into()));
+        self
+    }
+}
+
+impl IntoFuture for InitiateAuthCodeFlow {
+    type Output = Result<AuthCodeFlow, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.initiate().boxed()
+    }
+}
+
+impl InitiateAuthCodeFlow {
+    async fn initiate(self) -> Result<AuthCodeFlow, Error> {
+        let Self { client, scopes, redirect_uri, parameters } = self;
+        let metadata = client.authority.metadata().await?;
+
+        // Step 2. Three random values: `state` ties the answer to this browser, `nonce` the ID token to this sign-in,
+        // the verifier the code to this process. All of them are new each time and leave only as far as they must.
+        let (state, nonce, verifier) = (random_text()?, random_text()?, pkce::verifier(random()?));
+        let mut url = metadata.authorization_endpoint;
+        url.query_pairs_mut()
+            .append_pair("client_id", &client.client_id)
+            .append_pair("response_type", "code")
+            .append_pair("response_mode", "query")
+            .append_pair("redirect_uri", redirect_uri.as_str())
+            .append_pair("scope", &scopes.with_openid().to_string())
+            .append_pair("state", &state)
+            .append_pair("nonce", &nonce)
+            .append_pair("code_challenge", &pkce::challenge(&verifier))
+            .append_pair("code_challenge_method", pkce::CODE_CHALLENGE_METHOD)
+            .append_pair("client_info", "1")
+            .extend_pairs(parameters);
+        Ok(AuthCodeFlow {
+            state,
+            nonce,
+            verifier: verifier.expose().to_owned(),
+            redirect_uri: redirect_uri.to_string(),
+            scopes,
+            started_at: client.clock.now(),
+            authorization_url: url,
+        })
+    }
+}
+
+/// What one sign-in must remember while the browser is at Entra. Opaque, single use, for the server side only.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct AuthCodeFlow {
+    state: String,
+    nonce: String,
+    verifier: String,
+    redirect_uri: String,
+    scopes: Scopes,
+    started_at: Timestamp,
+    authorization_url: Url,
+}
+
+impl AuthCodeFlow {
+    /// Where to send the browser.
+    pub fn authorization_url(&self) -> &Url {
+        &self.authorization_url
+    }
+
+    /// When the sign-in began.
+    pub fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    /// True where `response` answers this flow.
+    pub fn is_answered_by(&self, response: &AuthorizationResponse) -> bool {
+        // In constant time: `state` is what keeps a foreign answer out.
+        self.state.as_bytes().ct_eq(response.state.as_bytes()).into()
+    }
+}
+
+impl fmt::Debug for AuthCodeFlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthCodeFlow")
+            .field("scopes", &self.scopes)
+            .field("started_at", &self.started_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What Entra sent back to the redirect URI (RFC 6749 §4.1.2).
+#[derive(Debug, Clone)]
+pub struct AuthorizationResponse {
+    state: String,
+    issuer: Option<String>,
+    outcome: Result<AuthorizationCode, Denial>,
+}
+
+#[derive(Debug, Clone)]
+struct Denial {
+    error: String,
+    description: String,
+}
+
+impl AuthorizationResponse {
+    /// Reads the query, or the body of a `form_post`.
+    ///
+    /// ```
+    /// use shared_auth::AuthorizationResponse;
+    ///
+    /// assert!(AuthorizationResponse::parse("code=abc&state=xyz").is_ok());
+    /// assert!(AuthorizationResponse::parse("code=abc").is_err());
+    /// assert!(AuthorizationResponse::parse("code=abc&state=x&state=y").is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// [`SignInError::Malformed`] where parameters are missing, doubled or contradict each other.
+    pub fn parse(form: &str) -> Result<Self, SignInError> {
+        let single = |name: &'static str| {
+            let mut values = url::form_urlencoded::parse(form.as_bytes()).filter(|(key, _)| key == name);
+            let first = values.next().map(|(_, value)| value.into_owned());
+            match values.next() {
+                Some(_) => Err(SignInError::Malformed("a parameter appears twice")),
+                None => Ok(first.filter(|value| !value.is_empty())),
+            }
+        };
+        let state = single("state")?.ok_or(SignInError::Malformed("there is no state"))?;
+        let outcome = match (single("code")?, single("error")?) {
+            (Some(code), None) => Ok(AuthorizationCode::new(code)),
+            (None, Some(error)) => Err(Denial {
+                error: printable(&error, 60),
+                description: printable(&single("error_description")?.unwrap_or_default(), 500),
+            }),
+            (Some(_), Some(_)) => return Err(SignInError::Malformed("it holds a code and an error")),
+            (None, None) => return Err(SignInError::Malformed("it holds neither a code nor an error")),
+        };
+        Ok(Self { state, issuer: single("iss")?, outcome })
+    }
+}
+
+/// A completed sign-in.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SignIn {
+    /// The key to the user's tokens in the cache.
+    pub account: Account,
+    /// Who signed in: the checked claims of the ID token.
+    pub id_token: IdTokenClaims,
+    /// The access token for the first resource that was asked for.
+    pub result: AuthenticationResult<User>,
+}
+
+async fn finish(client: &Inner, flow: AuthCodeFlow, response: AuthorizationResponse) -> Result<SignIn, Error> {
+    // Step 5. The answer must belong to this flow, be recent, and come from the authority that was asked.
+    let age = client.clock.now().duration_since(flow.started_at);
+    if !flow.is_answered_by(&response) || age > FLOW_LIFETIME || age.is_negative() {
+        return Err(SignInError::UnknownFlow.into());
+    }
+    if let Some(issuer) = &response.issuer
+        && *issuer != client.authority.metadata().await?.issuer
+    {
+        return Err(SignInError::Malformed("it names another issuer").into()); // RFC 9207 §2.4
+    }
+    let code = response
+        .outcome
+        .map_err(|denial| SignInError::Denied { error: denial.error, description: denial.description })?;
+
+    // Step 6. The code goes to the token endpoint, with the verifier and the credential. It is not sent twice:
+    // a code is single use, and a second try would revoke what the first one bought.
+    let scopes = flow.scopes.first_resource();
+    let grant = Grant::AuthorizationCode {
+        code,
+        redirect_uri: flow.redirect_uri,
+        code_verifier: PkceVerifier::new(flow.verifier),
+    };
+    let tokens = redeem(client, &grant, &scopes, &Options::default()).await?;
+    tracing::info!(step = 6, "the code was redeemed");
+
+    // Step 7. The ID token says who signed in, so it is checked like any token that crosses a border.
+    let id_token = tokens
+        .id_token
+        .as_ref()
+        .ok_or_else(|| SignInError::IdToken("the token endpoint sent none; was openid asked for?".to_owned()))?;
+    let id_token = client.id_tokens.validate(id_token.expose_secret(), &flow.nonce).await?;
+    tracing::info!(step = 7, "the ID token passed every check");
+
+    // Step 8. The tokens stay on the server, filed under the user's home account.
+    let home = tokens.client_info.as_deref().and_then(ClientInfo::decode).map(|info| info.home_account_id());
+    let account = Account {
+        home_account_id: home.unwrap_or_else(|| format!("{}.{}", id_token.object_id, id_token.tenant_id)),
+        tenant_id: id_token.tenant_id.clone(),
+        username: id_token.preferred_username.clone().unwrap_or_default(),
+    };
+    let (token, refresh_token) = to_cache::<User>(client, &tokens, &scopes);
+    client.user_tokens.store(&client.account_partition(&account), token.clone(), refresh_token);
+    tracing::info!(step = 8, "the tokens are in the user-token cache");
+    Ok(SignIn { account, id_token, result: AuthenticationResult::new(token, TokenSource::IdentityProvider) })
+}
+
+fn random() -> Result<[u8; 32], Error> {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes)
+        .map_err(|_| crate::env::ConfigError::new("randomness", "the system's random generator does not answer"))?;
+    Ok(bytes)
+}
+
+/// 256 random bits as text.
+fn random_text() -> Result<String, Error> {
+    random().map(|bytes| pkce::verifier(bytes).expose().to_owned())
+}
+
+/// Text from outside that may be shown: one line, no control characters, not too long.
+fn printable(text: &str, length: usize) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(length).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn contradicting_answers_are_refused() {
+        for form in ["", "code=a", "state=s", "code=&state=s", "code=a&code=b&state=s", "code=a&error=b&state=s"] {
+            assert!(matches!(AuthorizationResponse::parse(form), Err(SignInError::Malformed(_))), "{form}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_cleaned_and_shortened() {
+        let form = format!("state=s&error=access_denied&error_description=a%0d%0ab{}", "x".repeat(5_000));
+
+        let denial = AuthorizationResponse::parse(&form).unwrap().outcome.unwrap_err();
+
+        assert!(denial.description.starts_with("a  b") && denial.description.len() == 500);
+    }
+
+    #[test]
+    fn random_values_are_new_each_time() {
+        let values: std::collections::HashSet<_> = (0..100).map(|_| random_text().unwrap()).collect();
+
+        assert_eq!(values.len(), 100);
+        assert!(values.iter().all(|value| value.len() == 43));
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics(form in "\\PC{0,200}") {
+            let _ = AuthorizationResponse::parse(&form);
+        }
+    }
+}

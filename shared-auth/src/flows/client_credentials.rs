@@ -1,0 +1,85 @@
+//! Client credentials (RFC 6749 §4.4): an application speaks for itself.
+//!
+//! Steps 2 to 4 of the daemon scenario. The answer never holds a refresh token; when the token ends, the credential
+//! is simply shown again.
+
+use std::future::IntoFuture;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::{Options, acquisition_options, cached_or, redeem, to_cache};
+use crate::client::{AuthenticationResult, ConfidentialClient, Inner};
+use crate::env::ConfigError;
+use crate::error::Error;
+use crate::protocol::scope::Scopes;
+use crate::protocol::token_request::Grant;
+use crate::secret::App;
+
+impl ConfidentialClient {
+    /// A token for this application itself, for one resource: `{resource}/.default`.
+    ///
+    /// What it may do was decided by an administrator (application permissions, app roles), not by the scopes.
+    ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::ConfidentialClient) -> Result<(), shared_auth::Error> {
+    /// let token = client.acquire_token_for_client("https://graph.microsoft.com/.default").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`] before any network for scopes that are not `{resource}/.default` and for a tenant that is no
+    /// tenant (`common`, `organizations`, `consumers`); [`Error::Refused`] with Entra's codes; [`Error::Transport`].
+    pub fn acquire_token_for_client(&self, scopes: impl Into<Scopes>) -> AcquireTokenForClient {
+        AcquireTokenForClient { client: Arc::clone(&self.inner), scopes: scopes.into(), options: Options::default() }
+    }
+}
+
+/// A request for an application's own token; `.await` it.
+#[derive(Debug, Clone)]
+#[must_use = "nothing happens before `.await`"]
+pub struct AcquireTokenForClient {
+    client: Arc<Inner>,
+    scopes: Scopes,
+    options: Options,
+}
+
+acquisition_options!(AcquireTokenForClient);
+
+impl IntoFuture for AcquireTokenForClient {
+    type Output = Result<AuthenticationResult<App>, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.acquire().boxed()
+    }
+}
+
+impl AcquireTokenForClient {
+    async fn acquire(self) -> Result<AuthenticationResult<App>, Error> {
+        let Self { client, scopes, options } = self;
+        if !scopes.is_default_only() {
+            return Err(ConfigError::new("scopes", "an application asks for \"{resource}/.default\" (AADSTS1002012)").into());
+        }
+        if matches!(client.authority.tenant(), "common" | "organizations" | "consumers") {
+            return Err(ConfigError::new("AZURE_TENANT_ID", "must name one tenant: an application has no home in \"common\"").into());
+        }
+
+        // Step 2. The app-token cache, by authority, tenant and client.
+        let partition = client.app_partition();
+        let (asking, wanted, asked_with) = (Arc::clone(&client), scopes.clone(), options.clone());
+        let request = async move {
+            // Step 3. The credential goes to the token endpoint.
+            tracing::info!(step = 3, scopes = %wanted, "no token in the app-token cache; asking Entra with client credentials");
+            let tokens = redeem(&asking, &Grant::ClientCredentials, &wanted, &asked_with).await?;
+            // Step 4. The answer is kept until five minutes before it ends.
+            let (token, _) = to_cache::<App>(&asking, &tokens, &wanted);
+            asking.app_tokens.store(&asking.app_partition(), token.clone(), None);
+            tracing::info!(step = 4, expires_at = %token.expires_at, "the token is in the app-token cache");
+            Ok(token)
+        };
+        cached_or(&client.app_tokens, &client.app_flights, partition, &scopes, &options, request).await
+    }
+}

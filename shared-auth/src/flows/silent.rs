@@ -1,0 +1,70 @@
+//! Silent: a token for an account that signed in before, without anybody noticing.
+//!
+//! Step 9 of the web app scenario: cache, then refresh token, then the answer that the user is needed.
+
+use std::future::IntoFuture;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::refresh_token::refresh;
+use super::{Options, acquisition_options, cached_or};
+use crate::client::{Account, AuthenticationResult, ConfidentialClient, Inner};
+use crate::error::Error;
+use crate::protocol::scope::Scopes;
+use crate::secret::User;
+
+impl ConfidentialClient {
+    /// A token for `account`, from the cache or by its refresh token.
+    ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::ConfidentialClient, account: shared_auth::Account) -> Result<(), shared_auth::Error> {
+    /// match client.acquire_token_silent(&account, "User.Read").await {
+    ///     Ok(token) => println!("from {}", token.source),
+    ///     Err(error) if error.is_interaction_required() => println!("send the user to sign in"),
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InteractionRequired`] where the cache holds nothing for this account (it was restarted, or the user
+    /// signed out) or Entra wants to see the user: consent, another factor, a session that ended.
+    pub fn acquire_token_silent(&self, account: &Account, scopes: impl Into<Scopes>) -> AcquireTokenSilent {
+        AcquireTokenSilent {
+            client: Arc::clone(&self.inner),
+            account: account.clone(),
+            scopes: scopes.into(),
+            options: Options::default(),
+        }
+    }
+}
+
+/// A request for a token of a known account; `.await` it.
+#[derive(Debug, Clone)]
+#[must_use = "nothing happens before `.await`"]
+pub struct AcquireTokenSilent {
+    client: Arc<Inner>,
+    account: Account,
+    scopes: Scopes,
+    options: Options,
+}
+
+acquisition_options!(AcquireTokenSilent);
+
+impl IntoFuture for AcquireTokenSilent {
+    type Output = Result<AuthenticationResult<User>, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        async move {
+            let Self { client, account, scopes, options } = self;
+            let partition = client.account_partition(&account);
+            let request = refresh(Arc::clone(&client), account, scopes.clone(), options.clone());
+            cached_or(&client.user_tokens, &client.user_flights, partition, &scopes, &options, request).await
+        }
+        .boxed()
+    }
+}

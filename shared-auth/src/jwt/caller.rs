@@ -1,0 +1,76 @@
+//! Who is calling: a user through an application, or an application on its own. Decided once, by the validator.
+
+use jiff::Timestamp;
+
+use crate::protocol::scope::Scopes;
+use crate::secret::UserAssertion;
+
+/// The bearer of a token that passed every check.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// A user, through an application that the user signed in to (a delegated token: `scp`).
+    User(UserClaims),
+    /// An application by itself, no user involved (an app-only token: `roles` without `scp`).
+    App(AppClaims),
+}
+
+/// A signed-in user, and what the application in between may do for them.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct UserClaims {
+    /// `oid`: the user's id in the tenant. With [`Self::tenant_id`] the key for everything stored about a user;
+    /// names and addresses change hands.
+    pub object_id: String,
+    /// `tid`.
+    pub tenant_id: String,
+    /// `sub`: the user's id towards this API.
+    pub subject: String,
+    /// `name`, for greeting only.
+    pub name: Option<String>,
+    /// `preferred_username` (or `upn`), for showing only.
+    pub username: Option<String>,
+    /// `azp` (or `appid`): the application that calls.
+    pub client_id: String,
+    /// `scp`: what the user allowed the application to do here.
+    pub scopes: Scopes,
+    /// `roles`: the user's own app roles. They never stand for an application's permission.
+    pub roles: Vec<String>,
+    /// `exp`.
+    pub expires_at: Timestamp,
+    pub(super) assertion: UserAssertion,
+}
+
+impl UserClaims {
+    /// The token itself, to be presented for on-behalf-of. It cannot be printed.
+    pub fn assertion(&self) -> &UserAssertion {
+        &self.assertion
+    }
+
+    /// True where the token carries exactly this scope. Upper and lower case count: the name is one of ours.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|own| own == scope)
+    }
+}
+
+/// An application that calls for itself.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct AppClaims {
+    /// `oid`: the application's service principal in the tenant.
+    pub object_id: String,
+    /// `tid`.
+    pub tenant_id: String,
+    /// `azp` (or `appid`): the application.
+    pub client_id: String,
+    /// `roles`: the application permissions that an administrator granted.
+    pub roles: Vec<String>,
+    /// `exp`.
+    pub expires_at: Timestamp,
+}
+
+impl AppClaims {
+    /// True where the token carries exactly this app role.
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|own| own == role)
+    }
+}

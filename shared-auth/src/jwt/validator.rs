@@ -1,0 +1,209 @@
+//! Access tokens, checked from top to bottom. Numbers as in [`Check`]; 1 to 7 stand in `compact.rs`.
+//!
+//! The rules are those of RFC 9068 §4 and RFC 8725, with what Entra adds: tenant, token version, the issuer of a key,
+//! and two kinds of callers. Later versions may remember verified tokens; nothing outside would notice.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use super::caller::{AppClaims, Caller, UserClaims};
+use super::claims::Claims;
+use super::compact::SignedToken;
+use super::key_set::KeySet;
+use super::keys::{FoundKey, SigningKeys};
+use super::rejection::{Check, TokenRejection, shown};
+use crate::authority::Authority;
+use crate::clock::SharedClock;
+use crate::config::ApiConfig;
+use crate::error::Error;
+use crate::protocol::scope::Scopes;
+use crate::secret::UserAssertion;
+
+/// Validates the access tokens that reach an API.
+#[derive(Debug, Clone)]
+pub struct AccessTokenValidator {
+    keys: Arc<SigningKeys>,
+    clock: SharedClock,
+    audiences: Vec<String>,
+    skew: SignedDuration,
+    /// Whose v1.0 tokens are understood: those of the public cloud only, where they have an issuer of their own.
+    knows_v1: bool,
+}
+
+impl AccessTokenValidator {
+    pub(crate) fn new(
+        authority: Arc<Authority>,
+        keys: Arc<SigningKeys>,
+        clock: SharedClock,
+        config: &ApiConfig,
+    ) -> Self {
+        Self {
+            keys,
+            clock,
+            audiences: config.audiences.clone(),
+            skew: SignedDuration::from_secs(config.clock_skew_seconds.into()),
+            knows_v1: authority.origin() == crate::config::PUBLIC_CLOUD,
+        }
+    }
+
+    /// Checks a token and says who is calling.
+    ///
+    /// # Errors
+    /// [`Error::InvalidToken`] with the first check that failed; answer 401. Any other error means that the keys
+    /// cannot be had, so that nothing can be said about the token; answer 503.
+    pub async fn validate(&self, token: &str) -> Result<Caller, Error> {
+        let signed = SignedToken::parse(token)?; // 1 to 4
+        let Some(FoundKey { key, set }) = self.keys.find(&signed.kid).await? else {
+            return Err(signed.unknown_key().into()); // 5
+        };
+        let claims = signed.verify(&key)?; // 6 and 7; from here on the claims are the authority's words.
+
+        self.check_audience(&claims)?;
+        self.check_issuer(&claims, &set)?;
+        // 10. The tenant, as the issuer has it.
+        let tenant_id = claims.guid(Check::Tenant, "tid")?;
+        if tenant_id != set.tenant_id {
+            let detail = format!("expected the tenant {}, found {}", set.tenant_id, shown(&tenant_id));
+            return Err(TokenRejection::new(Check::Tenant, detail).into());
+        }
+        key.signs_for(&set).map_err(|detail| TokenRejection::new(Check::KeyIssuer, detail))?; // 11
+        let expires_at = claims.valid_at(self.clock.now(), self.skew)?; // 12
+        let kind = kind(&claims)?; // 13
+
+        // 14. Who it is. Names are for showing, ids are for deciding.
+        let object_id = claims.guid(Check::Identity, "oid")?;
+        let subject = claims.required(Check::Identity, "sub")?;
+        let client_id = client_id(&claims)?;
+        let roles = claims.strings(Check::Kind, "roles")?;
+        Ok(match kind {
+            Kind::User(scopes) => Caller::User(UserClaims {
+                object_id,
+                tenant_id,
+                subject,
+                name: claims.optional(Check::Identity, "name")?,
+                username: username(&claims)?,
+                client_id,
+                scopes,
+                roles,
+                expires_at,
+                assertion: UserAssertion::new(token, expires_at),
+            }),
+            Kind::App => {
+                // A service principal is its own subject. An ID token's subject is another id than `oid`, so one with
+                // app roles in it cannot pass for an application.
+                if subject != object_id {
+                    return Err(TokenRejection::new(
+                        Check::Kind,
+                        "it has no scopes, but is no application's token either: \"sub\" is not \"oid\"; is it an ID token?",
+                    )
+                    .into());
+                }
+                Caller::App(AppClaims { object_id, tenant_id, client_id, roles, expires_at })
+            }
+        })
+    }
+
+    /// 8. The audience: one string, one of ours, character by character. Entra never sends a list.
+    fn check_audience(&self, claims: &Claims) -> Result<(), TokenRejection> {
+        let found = claims.required(Check::Audience, "aud")?;
+        if self.audiences.contains(&found) {
+            return Ok(());
+        }
+        let hint = match found.trim_end_matches('/') {
+            "https://graph.microsoft.com" | "00000003-0000-0000-c000-000000000000" => {
+                "this token is for Microsoft Graph; ask for a token with a scope of this API"
+            }
+            _ if is_id_token(claims) => "this is an ID token; send the access token",
+            _ => "ask for a token with a scope of this API, or add the audience to API_AUDIENCE",
+        };
+        let detail =
+            format!("expected the audience {}, found {}; {hint}", self.audiences.join(" or "), shown(&found));
+        Err(TokenRejection::new(Check::Audience, detail))
+    }
+
+    /// 9. The issuer and the version of the token's format, which go together.
+    fn check_issuer(&self, claims: &Claims, set: &KeySet) -> Result<(), TokenRejection> {
+        let issuer = claims.required(Check::Issuer, "iss")?;
+        let version = claims.required(Check::Issuer, "ver")?;
+        let v1_issuer = format!("https://sts.windows.net/{}/", set.tenant_id);
+        match version.as_str() {
+            "2.0" if issuer == set.issuer => Ok(()),
+            "1.0" if self.knows_v1 && issuer == v1_issuer => Ok(()),
+            "1.0" if !self.knows_v1 => Err(TokenRejection::new(
+                Check::Issuer,
+                format!(
+                    "expected a v2.0 token of {}, found a v1.0 token of {}; set requestedAccessTokenVersion to 2 in \
+                     the registration of this API",
+                    set.issuer,
+                    shown(&issuer)
+                ),
+            )),
+            _ => Err(TokenRejection::new(
+                Check::Issuer,
+                format!(
+                    "expected the issuer {}, found {} in version {}",
+                    set.issuer,
+                    shown(&issuer),
+                    shown(&version)
+                ),
+            )),
+        }
+    }
+}
+
+/// For whom a token speaks.
+enum Kind {
+    User(Scopes),
+    App,
+}
+
+/// 13. The kind of token. Whatever is ambiguous is refused: a guess here would give an application a user's rights.
+fn kind(claims: &Claims) -> Result<Kind, TokenRejection> {
+    let refuse = |detail: &str| Err(TokenRejection::new(Check::Kind, detail));
+    let scopes = claims.optional(Check::Kind, "scp")?;
+    let roles = claims.strings(Check::Kind, "roles")?;
+    let declared = claims.optional(Check::Kind, "idtyp")?;
+    if is_id_token(claims) {
+        return refuse("this is an ID token; send the access token");
+    }
+    match (declared.as_deref(), scopes.as_deref()) {
+        (Some("app"), Some(_)) => refuse("\"idtyp\" says app, but there are scopes, which only users have"),
+        (None | Some("user"), Some(scopes)) if Scopes::from(scopes).is_empty() => {
+            refuse("the claim \"scp\" is empty")
+        }
+        (None | Some("user"), Some(scopes)) => Ok(Kind::User(scopes.into())),
+        (None | Some("app"), None) if !roles.is_empty() => Ok(Kind::App),
+        (Some("user"), None) => refuse("\"idtyp\" says user, but there are no scopes"),
+        (None | Some("app"), None) => refuse(
+            "there are neither scopes nor roles, so nobody allowed this application to call this API; grant it one",
+        ),
+        (Some(other), _) => Err(TokenRejection::new(
+            Check::Kind,
+            format!("\"idtyp\" is {}, neither app nor user", shown(other)),
+        )),
+    }
+}
+
+/// ID tokens carry the nonce of the sign-in, and no application that uses them.
+fn is_id_token(claims: &Claims) -> bool {
+    claims.has("nonce") || !(claims.has("azp") || claims.has("appid") || claims.has("scp"))
+}
+
+/// The calling application: `azp` in v2.0 tokens, `appid` in v1.0 tokens.
+fn client_id(claims: &Claims) -> Result<String, TokenRejection> {
+    match claims.optional(Check::Identity, "azp")? {
+        Some(_) => claims.required(Check::Identity, "azp"),
+        None => claims.required(Check::Identity, "appid"),
+    }
+}
+
+/// The name to show for the user, whatever the format calls it.
+fn username(claims: &Claims) -> Result<Option<String>, TokenRejection> {
+    for name in ["preferred_username", "upn", "unique_name"] {
+        if let Some(name) = claims.optional(Check::Identity, name)? {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}

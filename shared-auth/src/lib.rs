@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+
+// The folders, in the order in which they may use each other: the later ones are used by the earlier ones.
+#[cfg(feature = "actix")]
+pub mod actix;
+mod client;
+mod downstream;
+pub mod flows;
+pub mod service;
+
+mod authority;
+mod cache;
+mod config;
+mod credential;
+mod http;
+mod jwt;
+mod protocol;
+
+mod clock;
+mod env;
+mod error;
+mod secret;
+
+pub use authority::Authority;
+pub use client::{Account, AuthenticationResult, ConfidentialClient, ConfidentialClientBuilder, TokenSource};
+pub use clock::{Clock, ManualClock, SharedClock, SystemClock};
+pub use config::{ApiConfig, EntraConfig, PUBLIC_CLOUD, clock_skew_seconds, jwks_min_refresh_seconds, url_or, GRAPH};
+pub use credential::ClientCredential;
+pub use downstream::{ApiRequest, DownstreamApi, DownstreamError};
+pub use env::{ConfigError, Env, Problem};
+pub use error::{Error, InteractionRequired, Refusal, SignInError, TransportError};
+pub use flows::authorization_code::{AuthCodeFlow, AuthorizationResponse, SignIn};
+pub use jwt::{AccessTokenValidator, AppClaims, Caller, Check, IdTokenClaims, TokenRejection, UserClaims};
+pub use protocol::challenge::Challenge;
+pub use protocol::scope::Scopes;
+pub use secret::{AccessToken, App, AuthorizationCode, ClientSecret, RefreshToken, TokenKind, User, UserAssertion};

@@ -1,0 +1,96 @@
+//! The error body of the token endpoint (RFC 6749 §5.2) with what Entra adds to it.
+
+use serde::Deserialize;
+
+/// An OAuth error answer, field by field. Only `error` is always there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct ErrorResponse {
+    /// The OAuth error word: `invalid_grant`, `invalid_client`, …
+    pub error: String,
+    /// Prose that starts with `AADSTS<code>:`. For people; nothing decides by it.
+    #[serde(default)]
+    pub error_description: String,
+    /// The AADSTS numbers.
+    #[serde(default)]
+    pub error_codes: Vec<u32>,
+    /// What kind of action helps: `basic_action`, `consent_required`, …
+    pub suberror: Option<String>,
+    /// A claims challenge to be passed to the next `/authorize`, as JSON text.
+    pub claims: Option<String>,
+    /// Entra's id of this request.
+    pub trace_id: Option<String>,
+    /// The id that both sides log.
+    pub correlation_id: Option<String>,
+    /// When Entra refused, `yyyy-MM-dd HH:mm:ssZ`.
+    pub timestamp: Option<String>,
+}
+
+impl ErrorResponse {
+    /// Reads the body; `None` where it is not an OAuth error.
+    pub fn parse(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice::<Self>(body).ok().filter(|answer| !answer.error.is_empty())
+    }
+
+    /// True where only the user can continue: a page at Entra must be shown.
+    ///
+    /// `invalid_grant` counts but for the cases in which a page would not change anything: an assertion or a code
+    /// that Entra could not use is the program's fault, not the user's.
+    pub fn needs_the_user(&self) -> bool {
+        const NOT_THE_USERS_FAULT: [u32; 9] =
+            [50013, 500131, 500133, 240002, 7000114, 54005, 501481, 50196, 9002313];
+        match self.error.as_str() {
+            "interaction_required" | "login_required" | "consent_required" => true,
+            "invalid_grant" => !self.error_codes.iter().any(|code| NOT_THE_USERS_FAULT.contains(code)),
+            _ => false,
+        }
+    }
+
+    /// True where the refresh token itself is dead, so that keeping it would only repeat the refusal.
+    pub fn ends_the_refresh_token(&self) -> bool {
+        const DEAD: [u32; 6] = [50173, 70008, 70043, 700082, 700084, 9002313];
+        self.error == "invalid_grant"
+            && (self.error_codes.iter().any(|code| DEAD.contains(code))
+                || matches!(self.suberror.as_deref(), Some("bad_token" | "token_expired")))
+    }
+
+    /// The first sentence of the description, without the trailer of ids and without control characters.
+    pub fn summary(&self) -> String {
+        let text = self.error_description.split("\r\n").next().unwrap_or_default();
+        let text = text.split(" Trace ID:").next().unwrap_or_default();
+        text.chars().filter(|c| !c.is_control()).take(500).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(error: &str, code: u32) -> ErrorResponse {
+        ErrorResponse { error: error.to_owned(), error_codes: vec![code], ..ErrorResponse::default() }
+    }
+
+    #[test]
+    fn consent_and_mfa_need_the_user_but_a_broken_assertion_does_not() {
+        assert!(refused("invalid_grant", 65001).needs_the_user());
+        assert!(refused("interaction_required", 50076).needs_the_user());
+        assert!(!refused("invalid_grant", 500133).needs_the_user());
+        assert!(!refused("invalid_client", 7000215).needs_the_user());
+    }
+
+    #[test]
+    fn the_summary_leaves_out_ids_and_control_characters() {
+        let answer = ErrorResponse {
+            error_description: "AADSTS65001: no\u{7} consent.\r\nTrace ID: x\r\nCorrelation ID: y".to_owned(),
+            ..ErrorResponse::default()
+        };
+
+        assert_eq!(answer.summary(), "AADSTS65001: no consent.");
+    }
+
+    #[test]
+    fn other_json_is_not_an_oauth_error() {
+        for body in [&b"{}"[..], b"null", b"[]", b"<html>", b"{\"error\":{\"code\":\"x\"}}", b"{\"error\":\"\"}"] {
+            assert_eq!(ErrorResponse::parse(body), None);
+        }
+    }
+}

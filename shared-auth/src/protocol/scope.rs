@@ -1,0 +1,181 @@
+//! Scopes (RFC 6749 §3.3) as Entra reads them: blank-separated, compared without regard to case, each naming its
+//! resource up to the last slash, Microsoft Graph where there is none.
+
+use std::fmt;
+
+/// Scopes that belong to OpenID Connect and not to a resource; they are asked for but never looked up.
+const RESERVED: [&str; 3] = ["openid", "profile", "offline_access"];
+
+/// A set of scopes, in the order in which they were named.
+///
+/// ```
+/// use shared_auth::Scopes;
+///
+/// let granted = Scopes::from("User.Read Mail.Read");
+/// assert!(granted.contains_all(&Scopes::from("mail.read")));
+/// assert_eq!(Scopes::from("https://graph.microsoft.com/.default").to_string(), "https://graph.microsoft.com/.default");
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Scopes(Vec<String>);
+
+impl Scopes {
+    /// The scopes, one by one.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// True where no scope is named.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// True where every scope of `wanted` is among these, whatever its case. Reserved scopes do not count.
+    pub fn contains_all(&self, wanted: &Scopes) -> bool {
+        wanted.resource_scopes().all(|scope| self.iter().any(|own| own.eq_ignore_ascii_case(scope)))
+    }
+
+    /// True where the two sets share a scope.
+    pub(crate) fn intersects(&self, other: &Scopes) -> bool {
+        other.resource_scopes().any(|scope| self.resource_scopes().any(|own| own.eq_ignore_ascii_case(scope)))
+    }
+
+    /// These and those of `more` that are not among them yet.
+    #[must_use]
+    pub fn with(&self, more: &Scopes) -> Scopes {
+        let mut all = self.0.clone();
+        for scope in more.iter() {
+            if !all.iter().any(|own| own.eq_ignore_ascii_case(scope)) {
+                all.push(scope.to_owned());
+            }
+        }
+        Scopes(all)
+    }
+
+    /// These with what every user flow asks for: an ID token, the profile claims and a refresh token.
+    #[must_use]
+    pub(crate) fn with_openid(&self) -> Scopes {
+        self.with(&Scopes(RESERVED.map(str::to_owned).to_vec()))
+    }
+
+    /// True where each scope is a `{resource}/.default`, the only form that client credentials take.
+    pub(crate) fn is_default_only(&self) -> bool {
+        !self.is_empty() && self.iter().all(|scope| scope.ends_with("/.default"))
+    }
+
+    /// The scopes of the first resource that is named. A code or refresh token buys a token for one resource at a
+    /// time (AADSTS70011, 28000), while a sign-in may ask consent for several.
+    pub(crate) fn first_resource(&self) -> Scopes {
+        let Some(first) = self.resource_scopes().next().map(resource) else { return self.clone() };
+        self.resource_scopes().filter(|scope| resource(scope) == first).collect()
+    }
+
+    /// A spelling that is the same for equal sets: lower case, sorted, without the reserved ones. For keys.
+    pub(crate) fn canonical(&self) -> String {
+        let mut all: Vec<String> = self.resource_scopes().map(str::to_ascii_lowercase).collect();
+        all.sort_unstable();
+        all.dedup();
+        all.join(" ")
+    }
+
+    fn resource_scopes(&self) -> impl Iterator<Item = &str> {
+        self.iter().filter(|scope| !RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(scope)))
+    }
+}
+
+/// What stands before the last slash; nothing means Microsoft Graph. A scheme's slashes are no separator.
+fn resource(scope: &str) -> String {
+    const GRAPH: &str = "https://graph.microsoft.com";
+    match scope.rsplit_once('/') {
+        Some((resource, _)) if !resource.ends_with(':') && !resource.ends_with(":/") => resource.to_ascii_lowercase(),
+        _ => GRAPH.to_owned(),
+    }
+}
+
+impl From<&str> for Scopes {
+    fn from(text: &str) -> Self {
+        text.split_ascii_whitespace().collect()
+    }
+}
+
+impl std::str::FromStr for Scopes {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Scopes::from(text))
+    }
+}
+
+impl From<String> for Scopes {
+    fn from(text: String) -> Self {
+        Scopes::from(text.as_str())
+    }
+}
+
+impl From<&Scopes> for Scopes {
+    fn from(scopes: &Scopes) -> Self {
+        scopes.clone()
+    }
+}
+
+impl From<Scopes> for String {
+    fn from(scopes: Scopes) -> Self {
+        scopes.to_string()
+    }
+}
+
+impl<S: AsRef<str>> FromIterator<S> for Scopes {
+    fn from_iter<I: IntoIterator<Item = S>>(scopes: I) -> Self {
+        scopes.into_iter().fold(Scopes::default(), |all, scope| match scope.as_ref() {
+            "" => all,
+            scope => all.with(&Scopes(vec![scope.to_owned()])),
+        })
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn reserved_scopes_never_decide_a_lookup() {
+        assert!(Scopes::from("User.Read").contains_all(&Scopes::from("openid profile offline_access user.read")));
+        assert!(!Scopes::from("openid").contains_all(&Scopes::from("User.Read")));
+    }
+
+    #[test]
+    fn equal_sets_have_one_canonical_spelling() {
+        assert_eq!(Scopes::from("b A openid").canonical(), Scopes::from("a B").canonical());
+    }
+
+    #[test]
+    fn a_code_is_redeemed_for_the_first_resource() {
+        let scopes = Scopes::from("openid api://x/read User.Read api://x/write https://graph.microsoft.com/Mail.Read");
+
+        assert_eq!(scopes.first_resource().to_string(), "api://x/read api://x/write");
+        assert_eq!(Scopes::from("User.Read https://graph.microsoft.com/Mail.Read api://x/y").first_resource().iter().count(), 2);
+    }
+
+    #[test]
+    fn only_default_scopes_count_as_default() {
+        assert!(Scopes::from("api://x/.default").is_default_only());
+        assert!(!Scopes::from("api://x/.default api://x/read").is_default_only());
+        assert!(!Scopes::from("").is_default_only());
+    }
+
+    proptest! {
+        #[test]
+        fn printing_and_parsing_keeps_the_set(text in "[ a-zA-Z./:-]{0,60}") {
+            let scopes = Scopes::from(text.as_str());
+            prop_assert_eq!(Scopes::from(scopes.to_string()), scopes);
+        }
+    }
+}

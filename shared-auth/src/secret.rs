@@ -1,0 +1,165 @@
+//! Values that cannot be printed.
+//!
+//! Every secret of the protocol has a type of its own here: no `Display`, a `Debug` that shows the name only, memory
+//! wiped on drop. What leaves the process leaves through `expose`, which only this crate can call for most of them.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+
+macro_rules! secret {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $name(SecretString);
+
+        impl $name {
+            /// Wraps the value; from here on it is not printed.
+            pub fn new(value: impl Into<String>) -> Self {
+                Self(SecretString::from(value.into()))
+            }
+
+            #[allow(dead_code, reason = "not every secret is sent by every build")]
+            pub(crate) fn expose(&self) -> &str {
+                self.0.expose_secret()
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(…)"))
+            }
+        }
+    };
+}
+
+secret!(
+    /// The password of an application (`client_secret`, RFC 6749 §2.3.1).
+    ClientSecret
+);
+secret!(
+    /// A refresh token (RFC 6749 §1.5). It never leaves this crate but for the token endpoint.
+    RefreshToken
+);
+secret!(
+    /// The code that `/authorize` hands out (RFC 6749 §4.1.2): single use, about ten minutes.
+    AuthorizationCode
+);
+secret!(
+    /// The random string behind a PKCE challenge (RFC 7636 §4.1).
+    PkceVerifier
+);
+/// The access token that an API received and checked, as it is presented for on-behalf-of (RFC 7523 §2.1).
+///
+/// It knows when it ends, so that no token which was got with it is served from a cache after that.
+#[derive(Clone)]
+pub struct UserAssertion {
+    value: SecretString,
+    expires_at: Timestamp,
+}
+
+impl UserAssertion {
+    /// Wraps a token that has been checked, with its `exp`.
+    pub fn new(value: impl Into<String>, expires_at: Timestamp) -> Self {
+        Self { value: SecretString::from(value.into()), expires_at }
+    }
+
+    /// When the token ends.
+    pub fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        self.value.expose_secret()
+    }
+}
+
+impl fmt::Debug for UserAssertion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UserAssertion(…)")
+    }
+}
+
+/// Marks tokens that an application got for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum App {}
+
+/// Marks tokens that were issued for a signed-in user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum User {}
+
+/// Whom an access token speaks for: [`App`] or [`User`].
+///
+/// The two never meet: caches, results and callers are typed by it, so that an app-only token cannot be returned
+/// where a user's was asked for.
+pub trait TokenKind: Send + Sync + 'static {
+    /// `app` or `user`, for logs.
+    const NAME: &'static str;
+}
+
+impl TokenKind for App {
+    const NAME: &'static str = "app";
+}
+
+impl TokenKind for User {
+    const NAME: &'static str = "user";
+}
+
+/// An access token (RFC 6749 §1.4), opaque to everyone but its audience.
+///
+/// ```
+/// use shared_auth::{AccessToken, User};
+///
+/// let token = AccessToken::<User>::new("eyJ…");
+/// assert_eq!(format!("{token:?}"), "AccessToken<user>(…)");
+/// ```
+pub struct AccessToken<K: TokenKind> {
+    value: SecretString,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K: TokenKind> AccessToken<K> {
+    /// Wraps a token that came from elsewhere.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self { value: SecretString::from(value.into()), kind: PhantomData }
+    }
+
+    /// The token as it goes into an `Authorization` header. Keep it out of logs, pages and errors.
+    pub fn expose_secret(&self) -> &str {
+        self.value.expose_secret()
+    }
+}
+
+impl<K: TokenKind> Clone for AccessToken<K> {
+    fn clone(&self) -> Self {
+        Self { value: self.value.clone(), kind: PhantomData }
+    }
+}
+
+impl<K: TokenKind> fmt::Debug for AccessToken<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AccessToken<{}>(…)", K::NAME)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_is_printed() {
+        let shown = format!(
+            "{:?} {:?} {:?} {:?} {:?} {:?}",
+            ClientSecret::new("s3cret-a"),
+            RefreshToken::new("s3cret-b"),
+            AuthorizationCode::new("s3cret-c"),
+            PkceVerifier::new("s3cret-d"),
+            UserAssertion::new("s3cret-e", Timestamp::UNIX_EPOCH),
+            AccessToken::<App>::new("s3cret-f"),
+        );
+
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+}

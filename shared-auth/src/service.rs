@@ -1,0 +1,207 @@
+//! The frame of a program around the library: settings file, log, health check, exit codes.
+//!
+//! A sample's `main` is one call of [`run`]; what is particular to it stands in the function that it passes.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use crate::client::ConfidentialClient;
+use crate::env::Env;
+use crate::error::Error;
+
+const LOG_FILTER: &str = "RUST_LOG";
+
+/// What a program says about itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Service {
+    /// The name of the binary.
+    pub name: &'static str,
+    /// Flags that it takes beyond the subcommands that every program has.
+    pub flags: &'static [&'static str],
+    /// How `NAME healthcheck` finds out whether the running program is well.
+    pub health: Health,
+}
+
+/// How a program is asked whether it is well.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Health {
+    /// `GET /health/ready` at `LISTEN_ADDR`, or at this address where it is not set.
+    Http {
+        /// The program's own default for `LISTEN_ADDR`.
+        default_listen: &'static str,
+    },
+    /// A look at something else, such as a file that the program touches.
+    Custom(fn(&mut Env) -> Result<(), String>),
+}
+
+/// Runs a program: `settings` reads the environment, `main` does the work.
+///
+/// Exit codes: 0 for a good end, 1 for a failure (one sentence on standard error), 2 for settings or arguments that
+/// cannot be used (all problems at once). A file `.env` in the working directory is read first; variables that are set
+/// already win over it.
+pub fn run<S, F, E>(service: Service, settings: impl FnOnce(&mut Env) -> Option<S>, main: impl FnOnce(S) -> F) -> ExitCode
+where
+    F: Future<Output = Result<(), E>>,
+    E: Display,
+{
+    // Before any thread exists: setting variables is not thread-safe.
+    let _ = dotenvy::from_filename(".env");
+    let mut env = Env::from_process();
+
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["healthcheck"] => return finish(service, health(service.health, &mut env)),
+        ["settings"] => {
+            let _ = env.read(settings);
+            let _ = env.optional::<String>(LOG_FILTER);
+            return print_lines(env.asked());
+        }
+        flags => {
+            if let Some(unknown) = flags.iter().find(|flag| !service.flags.contains(flag)) {
+                let known = [&["healthcheck", "settings"], service.flags].concat().join(", ");
+                return complain(service, &format!("unknown argument \"{unknown}\"; it takes: {known}"), 2);
+            }
+        }
+    }
+
+    start_log(&mut env);
+    let settings = match env.read(settings) {
+        Ok(settings) => settings,
+        Err(error) => return complain(service, &error, 2),
+    };
+    match runtime() {
+        Ok(runtime) => finish(service, runtime.block_on(main(settings))),
+        Err(error) => complain(service, &error, 1),
+    }
+}
+
+/// True where the program was started with this flag.
+pub fn flag(name: &str) -> bool {
+    std::env::args().skip(1).any(|argument| argument == name)
+}
+
+/// `LISTEN_ADDR`, or the program's default.
+pub fn listen_addr(env: &mut Env, default: &'static str) -> Option<SocketAddr> {
+    let text = env.or("LISTEN_ADDR", default.to_owned())?;
+    match text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next()) {
+        Some(address) => Some(address),
+        None => {
+            env.note("LISTEN_ADDR", "is not an address and a port, such as 127.0.0.1:3000");
+            None
+        }
+    }
+}
+
+/// Opens the port; port 0 takes any that is free.
+///
+/// # Errors
+/// One sentence that says what to do about it.
+pub fn bind(address: SocketAddr) -> Result<TcpListener, std::io::Error> {
+    TcpListener::bind(address).map_err(|error| {
+        let help = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "another program has it; stop that one or set LISTEN_ADDR",
+            std::io::ErrorKind::PermissionDenied => "ports below 1024 need privileges; set LISTEN_ADDR",
+            std::io::ErrorKind::AddrNotAvailable => "this machine does not have that address; set LISTEN_ADDR",
+            _ => "is LISTEN_ADDR right?",
+        };
+        std::io::Error::new(error.kind(), format!("cannot listen on {address}: {error} ({help})"))
+    })
+}
+
+/// Says on standard output where the program can be reached: one line, for people and for scripts.
+#[allow(clippy::print_stdout, reason = "this line is the program's interface")]
+pub fn listening(name: &str, url: &Url) {
+    println!("{name} listening on {}", url.as_str().trim_end_matches('/'));
+}
+
+/// Waits until the authority answers, with a log line for each try.
+///
+/// # Errors
+/// At once where waiting does not help: Entra does not know the tenant, or somebody else answers in its place.
+pub async fn until_reachable(client: &ConfidentialClient) -> Result<(), Error> {
+    let mut pause = Duration::from_millis(500);
+    loop {
+        match client.connect().await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.is_retryable() => {
+                tracing::warn!("the authority cannot be reached yet, trying again in {pause:?}: {error}");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(15));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Ends when the program is asked to stop: SIGTERM, or Ctrl-C.
+pub async fn shutdown() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
+            return;
+        }
+    }
+    let _ = interrupt.await;
+}
+
+fn start_log(env: &mut Env) {
+    // The HTTP libraries' own logs would show requests; ours say what matters.
+    const DEFAULT: &str = "info,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn,actix_server=warn";
+    let filter = env.or(LOG_FILTER, DEFAULT.to_owned()).and_then(|text| EnvFilter::try_new(text).ok());
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter.unwrap_or_else(|| EnvFilter::new(DEFAULT)))
+        .with_target(false)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout()))
+        .try_init();
+}
+
+fn health(health: Health, env: &mut Env) -> Result<(), String> {
+    match health {
+        Health::Custom(look) => look(env),
+        Health::Http { default_listen } => {
+            let mut address = listen_addr(env, default_listen).ok_or("LISTEN_ADDR is not an address and a port")?;
+            if address.ip().is_unspecified() {
+                address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+            }
+            let url = format!("http://{address}/health/ready");
+            let ask = async {
+                let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(3)).build()?;
+                client.get(&url).send().await?.error_for_status().map(|_| ())
+            };
+            let answer: Result<(), reqwest::Error> = runtime().map_err(|error| error.to_string())?.block_on(ask);
+            answer.map_err(|error| format!("{url} does not answer well: {}", error.without_url()))
+        }
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
+fn finish<E: Display>(service: Service, outcome: Result<(), E>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(service, &error, 1),
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "the log may not exist yet")]
+fn complain(service: Service, error: &dyn Display, code: u8) -> ExitCode {
+    eprintln!("{}: {error}", service.name);
+    ExitCode::from(code)
+}
+
+#[allow(clippy::print_stdout, reason = "what the subcommand is for")]
+fn print_lines(lines: &[&str]) -> ExitCode {
+    lines.iter().for_each(|line| println!("{line}"));
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,144 @@
+//! Which algorithm, whose signature, over which bytes.
+
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::{all_refused, header, row, with};
+use crate::tokens::{API, FOREIGN_KEY, KEY, OTHER_TENANT, TestAuthority, join, unsigned};
+
+#[tokio::test]
+async fn algorithms() {
+    let authority = TestAuthority::start().await;
+    let payload = authority.user_claims().to_string();
+    let input = |alg: &Value| unsigned(&header(&json!({"alg": alg})), &payload);
+    let mut rows = Vec::new();
+
+    // What the header may say, over a signature that is good.
+    for alg in [
+        json!("none"),
+        json!("None"),
+        json!("NONE"),
+        json!("nOnE"),
+        json!(" none"),
+        json!("rs256"),
+        json!("RS256 "),
+        json!(""),
+        json!("XX999"),
+        json!("EdDSA"),
+        json!("ES256"),
+        json!("HS256"),
+        json!("RS512"),
+        json!("PS256"),
+        json!(null),
+        json!(1),
+        json!(true),
+        json!(["RS256"]),
+        json!({"RS256": 1}),
+    ] {
+        rows.push((
+            format!("alg is {alg}"),
+            KEY.token_with(&header(&json!({"alg": alg})), &payload),
+            "algorithm",
+        ));
+    }
+    rows.push(row("alg is missing", KEY.token_with(r#"{"typ":"JWT","kid":"key-1"}"#, &payload), "algorithm"));
+    rows.push(row("none, without a key id", KEY.token_with(r#"{"alg":"none"}"#, &payload), "algorithm"));
+
+    // The genuine key, another algorithm, said honestly and not.
+    for alg in ["RS384", "RS512", "PS256", "PS384", "PS512"] {
+        let honest = input(&json!(alg));
+        rows.push((format!("signed with {alg}"), join(&honest, &KEY.sign(alg, &honest)), "algorithm"));
+        let lie = input(&json!("RS256"));
+        rows.push((format!("signed with {alg}, says RS256"), join(&lie, &KEY.sign(alg, &lie)), "signature"));
+    }
+
+    // The public key as the secret of an HMAC, in the forms in which a library may hold it.
+    let pem = format!(
+        "-----BEGIN RSA PUBLIC KEY-----\n{}\n-----END RSA PUBLIC KEY-----\n",
+        STANDARD.encode(KEY.pkcs1_der())
+    );
+    let secrets = [
+        pem.as_bytes(),
+        pem.trim_end().as_bytes(),
+        KEY.pkcs1_der(),
+        &KEY.pkcs1_der()[9..265],
+        b"",
+        API.as_bytes(),
+    ];
+    for (at, secret) in secrets.into_iter().enumerate() {
+        let tag = |input: &str| {
+            hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), input.as_bytes()).as_ref().to_vec()
+        };
+        let honest = input(&json!("HS256"));
+        rows.push((format!("HMAC with secret {at}"), join(&honest, &tag(&honest)), "algorithm"));
+        let lie = input(&json!("RS256"));
+        rows.push((format!("HMAC with secret {at}, says RS256"), join(&lie, &tag(&lie)), "signature"));
+    }
+    let zeros = input(&json!("ES256"));
+    rows.push(row("ES256 with r = s = 0", join(&zeros, &[0; 64]), "algorithm"));
+    all_refused(&authority, rows).await;
+}
+
+#[tokio::test]
+async fn signatures() {
+    let authority = TestAuthority::start().await;
+    let claims = authority.user_claims();
+    let header_text = header(&json!({}));
+    let input = unsigned(&header_text, &claims.to_string());
+    let good = KEY.sign("RS256", &input);
+    let other = unsigned(&header_text, &with(&claims, "oid", OTHER_TENANT).to_string());
+    let spaced = unsigned(&header_text, &serde_json::to_string_pretty(&claims).unwrap());
+    let foreign = |change: Value| {
+        let header = header(&change);
+        FOREIGN_KEY.token_with(&header, &claims.to_string())
+    };
+    let flipped = |at: usize| {
+        let mut signature = good.clone();
+        signature[at] ^= 1;
+        signature
+    };
+
+    let rows = vec![
+        row("zeros", join(&input, &[0; 256]), "signature"),
+        row("0xFF, more than the modulus", join(&input, &[0xFF; 256]), "signature"),
+        row("a byte short", join(&input, &good[..255]), "signature"),
+        row("half", join(&input, &good[..128]), "signature"),
+        row("a byte more", join(&input, &[&good[..], &[0]].concat()), "signature"),
+        row("a byte in front", join(&input, &[&[0], &good[..]].concat()), "signature"),
+        row("doubled", join(&input, &[&good[..], &good[..]].concat()), "signature"),
+        row("the first bit", join(&input, &flipped(0)), "signature"),
+        row("the last bit", join(&input, &flipped(255)), "signature"),
+        row("of another token", join(&other, &good), "signature"),
+        row("of the same claims, written differently", join(&spaced, &good), "signature"),
+        row("by a key that is not published, under a good key id", foreign(json!({})), "signature"),
+        row("by the key in the header (jwk)", foreign(json!({"jwk": FOREIGN_KEY.jwk()})), "signature"),
+        row(
+            "by the key in the header (jwk), under its id",
+            foreign(json!({"jwk": FOREIGN_KEY.jwk(), "kid": "key-2"})),
+            "key",
+        ),
+        row(
+            "by a key elsewhere (jku)",
+            foreign(json!({"jku": format!("{}/canary", authority.server.uri())})),
+            "signature",
+        ),
+        row(
+            "by a key elsewhere (x5u)",
+            foreign(json!({"x5u": format!("{}/canary", authority.server.uri())})),
+            "signature",
+        ),
+        row(
+            "by a certificate in the header (x5c)",
+            foreign(json!({"x5c": [STANDARD.encode(FOREIGN_KEY.pkcs1_der())]})),
+            "signature",
+        ),
+    ];
+    all_refused(&authority, rows).await;
+
+    let paths = authority.server.received_requests().await.unwrap();
+    assert!(paths.iter().all(|request| !request.url.path().contains("canary")));
+    let nonce = foreign(json!({"nonce": "as Graph's tokens have"}));
+    assert!(authority.rejection("Graph", &nonce).await.detail.contains("Microsoft Graph"));
+}

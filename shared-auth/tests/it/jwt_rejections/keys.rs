@@ -1,0 +1,222 @@
+//! The authority's keys change, disappear and break; tokens must stay as good or as bad as they are.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use shared_auth::{Caller, Error};
+use wiremock::ResponseTemplate;
+
+use crate::tokens::{FOREIGN_KEY, KEY, TestAuthority, key_set};
+
+/// The name of the check that refuses the token.
+async fn refused_by(authority: &TestAuthority, token: &str) -> &'static str {
+    authority.rejection("this token", token).await.check.name()
+}
+
+fn accepted(outcome: &Result<Caller, Error>) -> bool {
+    matches!(outcome, Ok(Caller::User(_)))
+}
+
+#[tokio::test]
+async fn a_new_key_is_found_at_its_first_token_and_a_retired_one_is_gone() {
+    let authority = TestAuthority::start().await;
+    let (old, new) = (KEY.token(&authority.user_claims()), FOREIGN_KEY.token(&authority.user_claims()));
+    assert!(accepted(&authority.validate(&old).await));
+
+    // Both are published for a while.
+    authority.publish(&[FOREIGN_KEY.jwk(), KEY.jwk()]);
+    assert!(accepted(&authority.validate(&new).await));
+    assert!(accepted(&authority.validate(&old).await));
+    assert_eq!(authority.key_requests().await, 2);
+
+    // Then the old one is withdrawn; the next reload, here that of an unknown key id, takes it out.
+    authority.publish(&[FOREIGN_KEY.jwk()]);
+    authority.advance_minutes(6);
+    let unknown = KEY.token_with(r#"{"alg":"RS256","kid":"unknown"}"#, &authority.user_claims().to_string());
+    assert_eq!(refused_by(&authority, &unknown).await, "key");
+    assert_eq!(refused_by(&authority, &old).await, "key");
+    assert!(accepted(&authority.validate(&new).await));
+}
+
+#[tokio::test]
+async fn sixty_unknown_key_ids_ask_once() {
+    let authority = TestAuthority::start().await;
+    let good = KEY.token(&authority.user_claims());
+    assert!(accepted(&authority.validate(&good).await));
+    authority.answer_keys_with(key_set(&[KEY.jwk()]).set_delay(Duration::from_millis(200)));
+
+    let flood: Vec<String> = (0..60)
+        .map(|at| KEY.token_with(&json!({"alg": "RS256", "kid": format!("unknown-{at}")}).to_string(), "{}"))
+        .collect();
+    let (checks, good_ones) = futures_util::join!(
+        join_all(flood.iter().map(|token| refused_by(&authority, token))),
+        join_all((0..20).map(|_| authority.validate(&good))),
+    );
+
+    assert!(checks.iter().all(|check| *check == "key"));
+    assert!(good_ones.iter().all(accepted));
+    assert_eq!(authority.key_requests().await, 2, "one to begin with, one for the whole flood");
+
+    authority.advance_minutes(4);
+    assert_eq!(refused_by(&authority, &flood[0]).await, "key");
+    assert_eq!(authority.key_requests().await, 2, "not before its time");
+    authority.advance_minutes(1);
+    assert_eq!(refused_by(&authority, &flood[0]).await, "key");
+    assert_eq!(authority.key_requests().await, 3);
+}
+
+#[tokio::test]
+async fn the_first_keys_are_fetched_once_for_everybody() {
+    let authority = TestAuthority::start().await;
+    authority.answer_keys_with(key_set(&[KEY.jwk()]).set_delay(Duration::from_millis(100)));
+    let good = KEY.token(&authority.user_claims());
+
+    let outcomes = join_all((0..60).map(|_| authority.validate(&good))).await;
+
+    assert!(outcomes.iter().all(accepted));
+    assert_eq!(authority.key_requests().await, 1);
+}
+
+#[tokio::test]
+async fn a_caller_who_hangs_up_does_not_use_up_the_reload() {
+    let authority = TestAuthority::start().await;
+    assert!(accepted(&authority.validate(&KEY.token(&authority.user_claims())).await));
+    authority.answer_keys_with(key_set(&[FOREIGN_KEY.jwk()]).set_delay(Duration::from_millis(400)));
+    let new = FOREIGN_KEY.token(&authority.user_claims());
+
+    let hung_up = tokio::time::timeout(Duration::from_millis(20), authority.validate(&new)).await;
+
+    assert!(hung_up.is_err());
+    assert!(accepted(&authority.validate(&new).await));
+    assert_eq!(authority.key_requests().await, 2);
+}
+
+/// Answers that are no key set.
+fn broken() -> Vec<(&'static str, ResponseTemplate)> {
+    let body = |text: &str| ResponseTemplate::new(200).set_body_string(text);
+    let elsewhere = ResponseTemplate::new(302).insert_header("location", "http://127.0.0.1:1/keys");
+    vec![
+        ("500", ResponseTemplate::new(500)),
+        ("a page", body("<html>maintenance</html>")),
+        ("nothing", body("")),
+        ("no keys", body(r#"{"keys":[]}"#)),
+        ("no usable keys", body(r#"{"keys":[null,7,{"kty":"oct","kid":"key-2","k":"AA"}]}"#)),
+        ("half a document", body(r#"{"keys":[{"kty":"RS"#)),
+        ("an object", body(r#"{"keys":{}}"#)),
+        ("null", body("null")),
+        ("a redirect", elsewhere),
+        ("8 MB", body(&" ".repeat(8 * 1024 * 1024))),
+    ]
+}
+
+#[tokio::test]
+async fn broken_answers_leave_the_known_keys_in_place() {
+    let authority = TestAuthority::start().await;
+    let good = KEY.token(&authority.user_claims());
+    let foreign = FOREIGN_KEY.token(&authority.user_claims());
+    assert!(accepted(&authority.validate(&good).await));
+
+    for (what, answer) in broken() {
+        authority.advance_minutes(5);
+        authority.answer_keys_with(answer);
+        assert_eq!(refused_by(&authority, &foreign).await, "key", "{what}");
+        assert!(accepted(&authority.validate(&good).await), "{what}");
+    }
+
+    authority.advance_minutes(5);
+    authority.publish(&[KEY.jwk(), FOREIGN_KEY.jwk()]);
+    assert!(accepted(&authority.validate(&foreign).await), "it recovers by itself");
+}
+
+#[tokio::test]
+async fn without_any_keys_nothing_is_said_about_a_token() {
+    for (what, answer) in broken() {
+        let authority = TestAuthority::start().await;
+        let good = KEY.token(&authority.user_claims());
+        authority.answer_keys_with(answer);
+
+        assert!(matches!(authority.validate(&good).await, Err(Error::Transport(_))), "{what}");
+
+        authority.publish(&[KEY.jwk()]);
+        assert!(accepted(&authority.validate(&good).await), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn old_keys_are_renewed_without_making_anybody_wait() {
+    let authority = TestAuthority::start().await;
+    let claims = |hours: i64| {
+        let mut claims = authority.user_claims();
+        claims["exp"] = json!(claims["exp"].as_i64().unwrap() + hours * 3600);
+        claims
+    };
+    assert!(accepted(&authority.validate(&KEY.token(&claims(0))).await));
+    authority
+        .answer_keys_with(key_set(&[KEY.jwk(), FOREIGN_KEY.jwk()]).set_delay(Duration::from_millis(100)));
+
+    authority.advance_minutes(12 * 60);
+    for _ in 0..5 {
+        assert!(accepted(&authority.validate(&KEY.token(&claims(12))).await));
+    }
+
+    // The old keys were enough for these, and yet the new ones have been asked for.
+    let asked = async {
+        while authority.key_requests().await < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), asked).await.unwrap();
+
+    // Their answer is still on its way; a token of the new key waits for it.
+    assert!(accepted(&authority.validate(&FOREIGN_KEY.token(&claims(12))).await));
+    assert_eq!(authority.key_requests().await, 2);
+}
+
+#[tokio::test]
+async fn keys_that_may_not_sign_for_us_do_not() {
+    let member = |change: Value| {
+        let mut jwk = FOREIGN_KEY.jwk();
+        for (name, value) in change.as_object().unwrap() {
+            jwk[name] = value.clone();
+        }
+        jwk
+    };
+    let rows = [
+        ("exponent 3", member(json!({"e": "Aw"})), "key"),
+        ("for encryption", member(json!({"use": "enc"})), "key"),
+        ("for another algorithm", member(json!({"alg": "RS512"})), "key"),
+        ("1024 bits", member(json!({"n": &FOREIGN_KEY.modulus()[..171]})), "key"),
+        ("symmetric", json!({"kty": "oct", "kid": "key-2", "k": "c2VjcmV0"}), "key"),
+        (
+            "of personal accounts",
+            member(
+                json!({"issuer": "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0"}),
+            ),
+            "key issuer",
+        ),
+        (
+            "of another cloud",
+            member(json!({"issuer": "https://login.other.example/{tenantid}/v2.0"})),
+            "key issuer",
+        ),
+    ];
+    for (what, jwk, check) in rows {
+        let authority = TestAuthority::start().await;
+        // Garbage around a good key does not hurt it.
+        authority.publish(&[
+            json!(null),
+            json!("x"),
+            json!({"kty": "RSA", "kid": "broken", "n": "%", "e": "AQAB"}),
+            jwk,
+            KEY.jwk(),
+        ]);
+
+        let rejection = authority.rejection(what, &FOREIGN_KEY.token(&authority.user_claims())).await;
+        assert_eq!(rejection.check.name(), check, "{what}");
+        assert!(accepted(&authority.validate(&KEY.token(&authority.user_claims())).await), "{what}");
+    }
+    let authority = TestAuthority::start().await;
+    authority.publish(&[member(json!({"issuer": format!("{}/{{tenantid}}/v2.0", authority.server.uri())}))]);
+    assert!(accepted(&authority.validate(&FOREIGN_KEY.token(&authority.user_claims())).await));
+}

@@ -1,0 +1,116 @@
+//! The lab, a client for one of its applications, and a person at its sign-in pages.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use entra_lab::EntraLab;
+use jiff::Timestamp;
+use shared_auth::{
+    AuthorizationResponse, ClientCredential, Clock, ConfidentialClient, EntraConfig, ManualClock, SignIn, SystemClock,
+};
+
+pub const WEB_APP: &str = "c0ffee00-0000-4000-8000-000000003000";
+pub const API: &str = "c0ffee00-0000-4000-8000-000000004000";
+pub const DAEMON: &str = "c0ffee00-0000-4000-8000-000000005000";
+pub const OTHER_API: &str = "c0ffee00-0000-4000-8000-000000007000";
+pub const GRAPH_DEFAULT: &str = "https://graph.microsoft.com/.default";
+
+pub fn access_as_user() -> String {
+    format!("api://{API}/access_as_user")
+}
+
+/// The registration of one of the lab's applications, with the secret of the seed.
+pub fn registration(lab: &EntraLab, client_id: &str) -> EntraConfig {
+    let name = match client_id {
+        WEB_APP => "web-app",
+        API => "web-api-obo",
+        DAEMON => "daemon-app",
+        OTHER_API => "other-api",
+        other => panic!("no secret known for {other}"),
+    };
+    let secret = ClientCredential::secret(format!("lab-secret-{name}"));
+    EntraConfig::new(lab.url().parse().unwrap(), lab.tenant_id().to_string(), client_id, secret)
+}
+
+/// A client whose clock is moved by hand; it starts at the present, where the lab is as well.
+pub fn client_with_clock(lab: &EntraLab, client_id: &str) -> (ConfidentialClient, ManualClock) {
+    let clock = ManualClock::at(now());
+    let client = ConfidentialClient::builder(registration(lab, client_id)).clock(Arc::new(clock.clone())).build();
+    (client.unwrap(), clock)
+}
+
+pub fn client(lab: &EntraLab, client_id: &str) -> ConfidentialClient {
+    ConfidentialClient::new(registration(lab, client_id)).unwrap()
+}
+
+pub fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+/// How often the lab's token endpoint was asked with this grant.
+pub fn token_requests(lab: &EntraLab, grant: &str) -> usize {
+    lab.requests().iter().filter(|request| request.grant.is_some_and(|name| name == grant)).count()
+}
+
+/// Signs a user in to the web app, all the way, and returns what the library made of it.
+pub async fn sign_in(client: &ConfidentialClient, user: &str, scopes: &str) -> SignIn {
+    let redirect_uri = "http://localhost:3000/signin-oidc".parse().unwrap();
+    let flow = client.initiate_auth_code_flow(scopes, &redirect_uri).await.unwrap();
+    let answer = Person::default().sign_in(flow.authorization_url().as_str(), user).await;
+    client.acquire_token_by_authorization_code(flow, AuthorizationResponse::parse(&answer).unwrap()).await.unwrap()
+}
+
+/// Somebody who fills the lab's forms, without a browser.
+#[derive(Default)]
+pub struct Person {
+    cookies: HashMap<String, String>,
+}
+
+impl Person {
+    /// Picks the account, types the password, accepts; returns the query that reaches the redirect URI.
+    pub async fn sign_in(&mut self, authorization_url: &str, user: &str) -> String {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let mut request = http.get(authorization_url);
+        for _ in 0..8 {
+            let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let answer = request.header("cookie", cookies.join("; ")).send().await.unwrap();
+            for cookie in answer.headers().get_all("set-cookie") {
+                let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+                let (name, value) = pair.split_once('=').unwrap();
+                self.cookies.insert(name.into(), value.into());
+            }
+            let address = answer.url().clone();
+            if let Some(location) = answer.headers().get("location") {
+                let next = address.join(location.to_str().unwrap()).unwrap();
+                if next.port() == Some(3000) {
+                    return next.query().unwrap_or_default().to_owned();
+                }
+                request = http.get(next);
+                continue;
+            }
+            let page = answer.text().await.unwrap();
+            let upn = format!("{user}@contoso.test");
+            let (marker, extra) = if page.contains("id=\"password\"") {
+                ("id=\"password\"", vec![("password", "Passw0rd!lab".to_owned())])
+            } else if page.contains("id=\"accept\"") {
+                ("id=\"accept\"", vec![("action", "accept".to_owned())])
+            } else {
+                ("class=\"accounts\"", vec![("account", upn)])
+            };
+            let form = page.split("<form").find(|form| form.contains(marker)).unwrap_or_else(|| panic!("no form:\n{page}"));
+            let mut fields: Vec<(String, String)> = form
+                .split("<input")
+                .filter(|input| input.contains("type=\"hidden\""))
+                .map(|input| (attribute(input, "name"), attribute(input, "value")))
+                .collect();
+            fields.extend(extra.into_iter().map(|(name, value)| (name.to_owned(), value)));
+            request = http.post(address.join(&attribute(form, "action")).unwrap()).form(&fields);
+        }
+        panic!("the sign-in pages did not end")
+    }
+}
+
+fn attribute(tag: &str, name: &str) -> String {
+    let rest = tag.split(&format!("{name}=\"")).nth(1).unwrap_or_default();
+    rest.split('"').next().unwrap_or_default().replace("&amp;", "&")
+}

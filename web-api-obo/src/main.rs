@@ -1,0 +1,113 @@
+//! A protected web API: it checks its callers' tokens and calls Microsoft Graph on their behalf.
+//!
+//! 1. A request arrives with a bearer token.
+//! 2. The token is checked: signature, issuer, audience, lifetime, tenant.
+//! 3. The guard on the route asks for its scope, or for its role where services call.
+//! 4. The user-token cache is asked, by the hash of the incoming token.
+//! 5. Nothing there: the incoming token is exchanged for a Graph token at Entra.
+//! 6. The Graph token is stored, never for longer than the incoming one lives.
+//! 7. Graph is called.
+//! 8. The answer goes back, or Entra's refusal as a challenge that the caller can act on.
+//!
+//! Run everything with `cargo demo`; this API alone, beside `cargo lab`:
+//! `cd web-api-obo && cp .env.example .env && cargo run`.
+
+mod graph;
+mod openapi;
+mod settings;
+
+use std::process::ExitCode;
+
+use actix_web::{App, HttpResponse, HttpServer, Responder, web};
+use shared_auth::actix::{ApiError, AppCaller, BearerAuth, UserCaller};
+use shared_auth::service::{self, Health, Service};
+use shared_auth::{ConfidentialClient, DownstreamApi};
+use url::Url;
+use utoipa::OpenApi;
+
+use crate::graph::{Colleague, Directory, Mail, Messages, Page, Profile, User};
+use crate::openapi::{Document, Refusals};
+use crate::settings::Settings;
+
+const NAME: &str = "web-api-obo";
+
+/// What the handlers share. A clone is cheap: the caches behind it are the same.
+#[derive(Clone)]
+struct Shared {
+    client: ConfidentialClient,
+    graph: DownstreamApi,
+}
+
+fn main() -> ExitCode {
+    let health = Health::Http { default_listen: settings::LISTEN };
+    service::run(Service { name: NAME, flags: &[], health }, Settings::from_env, serve)
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let client = ConfidentialClient::builder(settings.entra)
+        .jwks_min_refresh_seconds(settings.api.jwks_min_refresh_seconds)
+        .build()?;
+    let listener = service::bind(settings.listen)?;
+    service::until_reachable(&client).await?;
+    // Steps 1 and 2 belong to `bearer`, step 3 to what each route requires of it.
+    let bearer = BearerAuth::new(client.access_token_validator(&settings.api));
+    let users = bearer.require_scope(&settings.api.scope);
+    let services = bearer.require_role(&settings.api.role);
+    let shared = Shared { graph: DownstreamApi::new("Microsoft Graph", settings.graph, &client), client };
+    let url = Url::parse(&format!("http://{}", listener.local_addr()?))?;
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(web::Data::new(shared.clone()))
+            .service(web::resource("/api/profile").wrap(users.clone()).route(web::get().to(profile)))
+            .service(web::resource("/api/photo").wrap(users.clone()).route(web::get().to(photo)))
+            .service(web::resource("/api/messages").wrap(users.clone()).route(web::get().to(messages)))
+            .service(web::resource("/api/directory").wrap(services.clone()).route(web::get().to(directory)))
+            .route("/openapi.json", web::get().to(|| async { web::Json(Document::openapi()) }))
+            .route("/health/{probe:live|ready}", web::get().to(HttpResponse::Ok))
+            .default_service(web::to(|| async { Err::<HttpResponse, _>(ApiError::not_found()) }))
+    });
+    let server = server.listen(listener)?.shutdown_timeout(10).run();
+    service::listening(NAME, &url);
+    Ok(server.await?)
+}
+
+/// The caller's profile.
+#[utoipa::path(get, path = "/api/profile", security(("entra" = ["access_as_user"])), responses((status = 200, body = Profile), Refusals))]
+async fn profile(caller: UserCaller, shared: web::Data<Shared>) -> Result<impl Responder, ApiError> {
+    // Steps 4 to 6.
+    let token = shared.client.acquire_token_on_behalf_of(caller.assertion(), "User.Read").await?;
+    // Step 7.
+    let me: User = shared.graph.get("/me", &token.access_token).await?;
+    // Step 8.
+    Ok(web::Json(Profile::new(me, &caller.client_id, token.source)))
+}
+
+/// The caller's picture; 404 where there is none.
+#[utoipa::path(get, path = "/api/photo", security(("entra" = ["access_as_user"])), responses((status = 200, content_type = "image/*"), (status = 404), Refusals))]
+async fn photo(caller: UserCaller, shared: web::Data<Shared>) -> Result<impl Responder, ApiError> {
+    let token = shared.client.acquire_token_on_behalf_of(caller.assertion(), "User.Read").await?;
+    let (content_type, bytes) = shared.graph.get_bytes("/me/photo/$value", &token.access_token).await?;
+    Ok(HttpResponse::Ok().content_type(content_type).body(bytes))
+}
+
+/// The caller's latest messages. Not everybody has agreed that this API may read them: see step 8.
+#[utoipa::path(get, path = "/api/messages", security(("entra" = ["access_as_user"])), responses((status = 200, body = Messages), Refusals))]
+async fn messages(caller: UserCaller, shared: web::Data<Shared>) -> Result<impl Responder, ApiError> {
+    let token = shared.client.acquire_token_on_behalf_of(caller.assertion(), "Mail.Read").await?;
+    let mail: Page<Mail> = shared.graph.get("/me/messages", &token.access_token).query("$top", "10").await?;
+    Ok(web::Json(Messages::from(mail)))
+}
+
+/// Who works here, for services with the app role. No user takes part, so this API asks Graph as itself.
+#[utoipa::path(get, path = "/api/directory", security(("entra" = ["Directory.Read"])), responses((status = 200, body = Directory), Refusals))]
+async fn directory(caller: AppCaller, shared: web::Data<Shared>) -> Result<impl Responder, ApiError> {
+    tracing::info!(step = 7, "the service {} asks who works here", caller.client_id);
+    let token = shared.client.acquire_token_for_client("https://graph.microsoft.com/.default").await?;
+    let mut page: Page<User> = shared.graph.get("/users", &token.access_token).await?;
+    let mut users: Vec<_> = page.value.into_iter().map(Colleague::from).collect();
+    while let Some(link) = page.next_link {
+        page = shared.graph.get_link(&link, &token.access_token).await?;
+        users.extend(page.value.into_iter().map(Colleague::from));
+    }
+    Ok(web::Json(Directory { users }))
+}

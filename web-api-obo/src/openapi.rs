@@ -1,0 +1,57 @@
+//! The description of this API at `/openapi.json`, written from the handlers and their types.
+//!
+//! What each route needs and refuses stands at its handler; what all routes share stands here.
+
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
+
+/// The document.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "web-api-obo", description = "Calls Microsoft Graph on behalf of its callers."),
+    paths(crate::profile, crate::photo, crate::messages, crate::directory),
+    modifiers(&BearerToken)
+)]
+pub struct Document;
+
+struct BearerToken;
+
+impl Modify for BearerToken {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("An access token of Microsoft Entra ID for this API."))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("entra", SecurityScheme::Http(scheme));
+    }
+}
+
+/// How every protected route says no.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "only describes what the guards and `ApiError` answer")]
+pub enum Refusals {
+    /// No token, or one that was refused; `WWW-Authenticate` says what the caller can do about it.
+    #[response(status = 401)]
+    Unauthorized(#[to_schema] Problem),
+    /// The token is good and lacks the permission of this route.
+    #[response(status = 403)]
+    Forbidden(#[to_schema] Problem),
+    /// Microsoft Graph or Entra gave no usable answer.
+    #[response(status = 502)]
+    BadGateway(#[to_schema] Problem),
+}
+
+/// The body of every error.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[allow(dead_code, reason = "only describes what the guards and `ApiError` answer")]
+pub struct Problem {
+    /// The class of the error, for programs.
+    error: String,
+    /// A sentence for people.
+    message: String,
+    /// The id under which the log of this API has the details.
+    correlation_id: String,
+}

@@ -1,0 +1,32 @@
+//! The settings of the API, read once at the start; a mistake in any of them is reported with all the others.
+
+use std::net::SocketAddr;
+
+use shared_auth::{ApiConfig, EntraConfig, Env, service};
+use url::Url;
+
+/// Where the API listens unless `LISTEN_ADDR` says otherwise.
+pub const LISTEN: &str = "127.0.0.1:4000";
+
+/// Each field names its variables; `.env.example` explains them.
+pub struct Settings {
+    /// `AZURE_…`: the registration of this API.
+    pub entra: EntraConfig,
+    /// `API_…`, `TOKEN_CLOCK_SKEW_SECONDS`, `JWKS_MIN_REFRESH_SECONDS`: whom it lets in.
+    pub api: ApiConfig,
+    /// `GRAPH_BASE_URL`.
+    pub graph: Url,
+    /// `LISTEN_ADDR`.
+    pub listen: SocketAddr,
+}
+
+impl Settings {
+    /// Reads the variables; `None` means that a problem was noted.
+    pub fn from_env(env: &mut Env) -> Option<Self> {
+        let entra = EntraConfig::from_env(env);
+        let api = ApiConfig::from_env(env, entra.as_ref());
+        let graph = shared_auth::url_or(env, "GRAPH_BASE_URL", shared_auth::GRAPH);
+        let listen = service::listen_addr(env, LISTEN);
+        Some(Self { entra: entra?, api: api?, graph: graph?, listen: listen? })
+    }
+}

@@ -1,0 +1,66 @@
+//! The settings of the web app, read once at the start; a mistake in any of them is reported with all the others.
+
+use std::net::{SocketAddr, TcpListener};
+
+use shared_auth::actix::CookieKey;
+use shared_auth::{EntraConfig, Env, Scopes, service};
+use url::Url;
+
+/// Where the app listens unless `LISTEN_ADDR` says otherwise.
+pub const LISTEN: &str = "127.0.0.1:3000";
+
+/// Each field names its variable; `.env.example` explains them.
+pub struct Settings {
+    /// `AZURE_…`: the registration of this app.
+    pub entra: EntraConfig,
+    /// `GRAPH_BASE_URL`.
+    pub graph: Url,
+    /// `API_BASE_URL`: where the API is.
+    pub api: Url,
+    /// `API_SCOPES`: what to ask for it.
+    pub api_scopes: Scopes,
+    /// `LISTEN_ADDR`.
+    pub listen: SocketAddr,
+    /// `PUBLIC_URL`: the origin that browsers see; `http://localhost` with the bound port by default.
+    pub public_url: Option<Url>,
+    /// `SESSION_KEY`: signs the session cookie.
+    pub session_key: CookieKey,
+    /// `TOKEN_CLOCK_SKEW_SECONDS`: how far this clock and Entra's may be apart.
+    pub clock_skew_seconds: u32,
+    /// `JWKS_MIN_REFRESH_SECONDS`: how soon an unknown signing key may make the app ask for the keys again.
+    pub jwks_min_refresh_seconds: u32,
+}
+
+impl Settings {
+    /// Reads the variables; `None` means that a problem was noted.
+    pub fn from_env(env: &mut Env) -> Option<Self> {
+        let entra = EntraConfig::from_env(env);
+        let graph = shared_auth::url_or(env, "GRAPH_BASE_URL", shared_auth::GRAPH);
+        let api = env.required("API_BASE_URL");
+        let api_scopes = env.required::<String>("API_SCOPES");
+        let listen = service::listen_addr(env, LISTEN);
+        let public_url = env.optional("PUBLIC_URL");
+        let session_key = env.required("SESSION_KEY");
+        let clock_skew_seconds = shared_auth::clock_skew_seconds(env);
+        let jwks_min_refresh_seconds = shared_auth::jwks_min_refresh_seconds(env);
+        Some(Self {
+            entra: entra?,
+            graph: graph?,
+            api: api?,
+            api_scopes: api_scopes?.into(),
+            listen: listen?,
+            public_url: public_url?,
+            session_key: session_key?,
+            clock_skew_seconds: clock_skew_seconds?,
+            jwks_min_refresh_seconds: jwks_min_refresh_seconds?,
+        })
+    }
+}
+
+/// The origin that browsers see: as set, or this machine's with the port that was bound.
+pub fn public_url(set: Option<Url>, listener: &TcpListener) -> anyhow::Result<Url> {
+    match set {
+        Some(url) => Ok(url),
+        None => Ok(Url::parse(&format!("http://localhost:{}", listener.local_addr()?.port()))?),
+    }
+}

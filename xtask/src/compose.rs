@@ -1,0 +1,51 @@
+//! The container journey: the stack of docker-compose.yml comes up, the same journeys run against it, and it
+//! goes away again, also when they fail.
+//!
+//! It has a project name of its own, so that taking it down never touches a stack that somebody is looking at.
+
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::{health, output, services, workspace};
+
+const PROJECT: &str = "chain-under-test";
+
+/// Is there an engine with compose? If not, why.
+pub fn engine() -> Result<(), &'static str> {
+    if !workspace::succeeds(workspace::program("docker", &["info"])) {
+        return Err("no Docker engine answers");
+    }
+    if !workspace::succeeds(workspace::program("docker", &["compose", "version"])) {
+        return Err("docker has no compose plugin");
+    }
+    Ok(())
+}
+
+/// Builds the images, starts the stack, runs the journeys, removes the stack.
+pub fn journeys() -> Result<()> {
+    for service in services::all()? {
+        for (variable, address) in service.ports {
+            health::require_free(address, service.name, variable)?;
+        }
+    }
+    let done = up_and_run();
+    if done.is_err() {
+        output::heading("last lines of the containers");
+        let _ = compose(&["logs", "--no-color", "--tail", "30"]).status();
+    }
+    let down = workspace::run(compose(&["down", "--volumes", "--timeout", "10"]));
+    done.and(down)
+}
+
+fn up_and_run() -> Result<()> {
+    workspace::run(compose(&["up", "--build", "--wait", "--wait-timeout", "120"]))
+        .context("The containers did not come up healthy")?;
+    let mut journeys = workspace::cargo(&["test", "-p", "e2e"]);
+    journeys.env("E2E_STACK", "compose").env("E2E_COMPOSE_PROJECT", PROJECT);
+    workspace::run(journeys)
+}
+
+fn compose(arguments: &[&str]) -> Command {
+    workspace::program("docker", &[&["compose", "--project-name", PROJECT], arguments].concat())
+}

@@ -1,0 +1,104 @@
+//! `cargo xtask test`: everything that must be green, cheapest failure first.
+//!
+//! The command lines keep to few selections of packages on purpose: cargo unifies features over what is
+//! selected, so every new selection builds part of the dependencies again. `--all-targets` in the build step is
+//! what `cargo test` selects, so the tests and the binaries of the journeys come out of one build. The
+//! journeys stand alone: their browser client changes how `serde_json` orders members, for all it is built with.
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::steps::Steps;
+use crate::{compose, copies, tools, workspace};
+
+/// A part of the run that can be asked for alone.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Format, clippy and the documentation, without warnings.
+    Lint,
+    /// Unit, integration and doc tests.
+    Unit,
+    /// The journeys in a headless browser, through the built binaries.
+    E2e,
+    /// Each sample copied out, built and started.
+    Copies,
+    /// The same journeys against the containers.
+    Containers,
+}
+
+pub async fn run(only: Option<Part>) -> Result<()> {
+    let wanted = |part| only.is_none_or(|only| only == part);
+    let mut needed = Vec::new();
+    if wanted(Part::Unit) {
+        needed.push(tools::REDIS);
+    }
+    if wanted(Part::E2e) || wanted(Part::Containers) {
+        needed.extend([tools::CHROMIUM, tools::DRIVER]);
+    }
+    tools::ensure(&needed)?;
+
+    let mut steps = Steps::default();
+    if wanted(Part::Lint) {
+        cargo(&mut steps, "format", "lint", &["fmt", "--all", "--check"]).await?;
+        let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+        cargo(&mut steps, "clippy", "lint", &clippy).await?;
+    }
+    if wanted(Part::Unit) {
+        let build = ["build", "--workspace", "--exclude", "e2e", "--all-targets"];
+        cargo(&mut steps, "build", "unit", &build).await?;
+        let test = ["test", "--workspace", "--exclude", "e2e"];
+        cargo(&mut steps, "unit, integration and doc tests", "unit", &test).await?;
+    } else if wanted(Part::E2e) || wanted(Part::Copies) {
+        steps.step("build", "cargo build", async || build_binaries()).await?;
+    }
+    if wanted(Part::Lint) {
+        steps.step("documentation", "cargo xtask test --only lint", async || documentation()).await?;
+    }
+    if wanted(Part::E2e) {
+        cargo(&mut steps, "journeys", "e2e", &["test", "-p", "e2e"]).await?;
+    }
+    if wanted(Part::Copies) {
+        let repeat = "cargo xtask test --only copies";
+        steps.step("copies of the samples", repeat, async || copies::run().await).await?;
+    }
+    if wanted(Part::Containers) {
+        match compose::engine() {
+            Ok(()) => {
+                let repeat = "cargo xtask test --only containers";
+                steps.step("journeys against the containers", repeat, async || compose::journeys()).await?;
+            }
+            Err(reason) => steps.skip("journeys against the containers", reason),
+        }
+    }
+    steps.summary();
+    Ok(())
+}
+
+/// `cargo xtask e2e`: only the journeys.
+pub async fn journeys(containers: bool) -> Result<()> {
+    tools::ensure(&[tools::CHROMIUM, tools::DRIVER])?;
+    if containers {
+        compose::engine().map_err(|reason| anyhow::anyhow!("No containers here: {reason}."))?;
+        return compose::journeys();
+    }
+    build_binaries()?;
+    workspace::run(workspace::cargo(&["test", "-p", "e2e"]))
+}
+
+/// The binaries of the chain in one build, selected as `cargo demo` selects them.
+pub fn build_binaries() -> Result<()> {
+    let mut words = vec!["build"];
+    words.extend(workspace::BINARIES.iter().flat_map(|name| ["-p", name]));
+    workspace::run(workspace::cargo(&words))
+}
+
+async fn cargo(steps: &mut Steps, name: &str, part: &str, words: &[&str]) -> Result<()> {
+    let repeat = format!("cargo xtask test --only {part}");
+    steps.step(name, &repeat, async || workspace::run(workspace::cargo(words))).await
+}
+
+fn documentation() -> Result<()> {
+    let mut command = workspace::cargo(&["doc", "--workspace", "--no-deps"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    workspace::run(command)
+}
