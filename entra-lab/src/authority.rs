@@ -63,9 +63,7 @@ impl Authority {
     pub fn client<'d>(self, directory: &'d Directory, client_id: &str) -> Result<&'d Application, Refusal> {
         let id = Uuid::try_parse(client_id).map_err(|_| UNKNOWN_APP.about("The client id is not a GUID."))?;
         let found = match self {
-            Self::Tenant(tenant) => {
-                directory.tenant_by_id(tenant).and_then(|t| directory.app_in(t, id))
-            }
+            Self::Tenant(tenant) => directory.tenant_by_id(tenant).and_then(|t| directory.app_in(t, id)),
             Self::Common | Self::Organizations => directory.any_app(id),
         };
         let app = found.ok_or_else(|| UNKNOWN_APP.about(format!("The client id is {id}.")))?;

@@ -36,7 +36,9 @@ impl RequestIds {
         if let Some(trace) = value(&self.trace) {
             headers.insert(HeaderName::from_static("x-ms-request-id"), trace);
         }
-        if self.echo && let Some(correlation) = value(&self.correlation) {
+        if self.echo
+            && let Some(correlation) = value(&self.correlation)
+        {
             headers.insert(HeaderName::from_static("client-request-id"), correlation);
         }
     }

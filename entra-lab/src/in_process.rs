@@ -111,7 +111,8 @@ impl Builder {
             workers: 1,
         };
         let (tell, told) = oneshot::channel();
-        let thread = std::thread::Builder::new().name("entra-lab".into()).spawn(move || run(options, tell))?;
+        let thread =
+            std::thread::Builder::new().name("entra-lab".into()).spawn(move || run(options, tell))?;
         let (state, handle) = told.await.map_err(|_| StartError::Thread)??;
         let tenant_id = state.directory().tenants.first().map(|t| t.id).unwrap_or_default();
         Ok(EntraLab { state, tenant_id, handle, thread: Some(thread) })

@@ -18,8 +18,8 @@ mod controls;
 pub mod directory;
 mod endpoints;
 pub mod errors;
-mod graph;
 mod grants;
+mod graph;
 mod ids;
 mod in_process;
 mod issued;
@@ -46,3 +46,8 @@ pub use recorder::Recorded;
 pub use seed::{DEFAULT_SEED, SeedError};
 pub use serve::StartError;
 pub use state::LabState;
+
+/// Keeps the example of the README compiling.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

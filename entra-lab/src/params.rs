@@ -25,7 +25,8 @@ impl Params {
 
     /// The form of a POST request. Anything that is not a form has no parameters.
     pub fn from_form(req: &HttpRequest, body: &Bytes) -> Self {
-        let content_type = req.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let content_type =
+            req.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
         let essence = content_type.split(';').next().unwrap_or_default().trim();
         if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Self::parse(body);

@@ -2,12 +2,12 @@
 //!
 //! Middleware that runs before the routes are matched. Graph's own paths are left alone.
 
+use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Uri;
 use actix_web::http::uri::PathAndQuery;
 use actix_web::middleware::Next;
-use actix_web::Error;
 
 /// Writes the path in small letters.
 pub async fn ignore_case<B: MessageBody>(

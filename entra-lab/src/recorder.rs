@@ -100,7 +100,7 @@ pub async fn record<B: MessageBody>(
     let method = req.method().to_string();
     let path: String = req.path().chars().take(200).collect();
     let response = next.call(req).await?;
-    let quiet = path == "/lab/health" || path.starts_with("/lab/assets/");
+    let quiet = ["/lab/health", "/favicon.ico"].contains(&path.as_str()) || path.starts_with("/lab/assets/");
     if !quiet {
         let note = response.request().extensions().get::<Note>().cloned().unwrap_or_default();
         let status = response.status().as_u16();

@@ -108,9 +108,9 @@ fn add(
         entry.default = Some(item.to_owned());
         return Ok(());
     }
-    let scope = api.scope(name).ok_or_else(|| {
-        unknown.about(format!("{} has no scope {}", api.name, printable(name)))
-    })?;
+    let scope = api
+        .scope(name)
+        .ok_or_else(|| unknown.about(format!("{} has no scope {}", api.name, printable(name))))?;
     entry.names.insert(scope.value.clone());
     entry.written.push(item.to_owned());
     Ok(())

@@ -74,7 +74,11 @@ pub fn prepare(options: Options) -> Result<Ready, StartError> {
 
     let shared = state.clone();
     let mut server = HttpServer::new(move || {
-        App::new().app_data(shared.clone()).configure(routes::configure).wrap(from_fn(record)).wrap(from_fn(ignore_case))
+        App::new()
+            .app_data(shared.clone())
+            .configure(routes::configure)
+            .wrap(from_fn(record))
+            .wrap(from_fn(ignore_case))
     })
     .workers(options.workers)
     .shutdown_timeout(5)

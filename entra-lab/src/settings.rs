@@ -69,7 +69,9 @@ impl Cli {
         let mut problems = Vec::new();
         let mut address = |name: &str, text: &str| {
             let parsed = text.trim().parse::<SocketAddr>();
-            parsed.map_err(|_| problems.push(format!("{name} is not an address like {LISTEN}: '{text}'."))).ok()
+            parsed
+                .map_err(|_| problems.push(format!("{name} is not an address like {LISTEN}: '{text}'.")))
+                .ok()
         };
         let listen = if self.listen.trim().is_empty() { LISTEN } else { &self.listen };
         let listen = address("ENTRA_LAB_LISTEN", listen);
@@ -147,6 +149,9 @@ pub fn names() -> Vec<String> {
 
 fn is_origin(text: &str) -> bool {
     url::Url::parse(text).is_ok_and(|url| {
-        matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none() && url.has_host()
+        matches!(url.scheme(), "http" | "https")
+            && url.path() == "/"
+            && url.query().is_none()
+            && url.has_host()
     })
 }

@@ -56,7 +56,10 @@ impl Authority {
             ));
         }
         if tenant.is_empty() || !tenant.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.') {
-            return Err(ConfigError::new("AZURE_TENANT_ID", "must be a tenant id (GUID) or a domain of the tenant"));
+            return Err(ConfigError::new(
+                "AZURE_TENANT_ID",
+                "must be a tenant id (GUID) or a domain of the tenant",
+            ));
         }
         let tenant = tenant.to_ascii_lowercase();
         let known = RwLock::new(None);
@@ -125,8 +128,9 @@ impl Authority {
             happened,
             retryable: false,
         };
-        let metadata: Metadata = serde_json::from_slice(&answer.body)
-            .map_err(|error| unusable(format!("it is not a discovery document ({error}); is AZURE_AUTHORITY_HOST right?")))?;
+        let metadata: Metadata = serde_json::from_slice(&answer.body).map_err(|error| {
+            unusable(format!("it is not a discovery document ({error}); is AZURE_AUTHORITY_HOST right?"))
+        })?;
         // OpenID Connect Discovery §4.3: another issuer means that somebody else answered.
         if !self.is_our_issuer(&metadata.issuer) {
             return Err(unusable(format!(
@@ -144,7 +148,11 @@ impl Authority {
         for url in [&metadata.token_endpoint, &metadata.jwks_uri, &metadata.authorization_endpoint] {
             let ours = self.backchannel.as_ref().is_some_and(|back| back.origin() == url.origin());
             if url.scheme() != "https" && !is_loopback(url) && !ours {
-                return Err(unusable(format!("it names {}, which is neither https nor loopback", without_query(url))).into());
+                return Err(unusable(format!(
+                    "it names {}, which is neither https nor loopback",
+                    without_query(url)
+                ))
+                .into());
             }
         }
         Ok(metadata)

@@ -187,7 +187,12 @@ impl Inner {
 
     pub fn account_partition(&self, account: &Account) -> PartitionKey {
         let authority = &self.authority;
-        PartitionKey::account(&authority.environment(), authority.tenant(), &self.client_id, &account.home_account_id)
+        PartitionKey::account(
+            &authority.environment(),
+            authority.tenant(),
+            &self.client_id,
+            &account.home_account_id,
+        )
     }
 }
 

@@ -58,7 +58,11 @@ impl DownstreamApi {
     ///
     /// # Errors
     /// [`Error::Downstream`] with what the API said; [`Error::Transport`] where it said nothing usable.
-    pub async fn get_bytes<K: TokenKind>(&self, path: &str, token: &AccessToken<K>) -> Result<(String, Vec<u8>), Error> {
+    pub async fn get_bytes<K: TokenKind>(
+        &self,
+        path: &str,
+        token: &AccessToken<K>,
+    ) -> Result<(String, Vec<u8>), Error> {
         let answer = self.request::<(), K>(Ok(self.below_base(path)), token).send("*/*").await?;
         let media_type = header(&answer.headers, CONTENT_TYPE.as_str());
         Ok((media_type.unwrap_or_else(|| "application/octet-stream".to_owned()), answer.body))
@@ -82,7 +86,11 @@ impl DownstreamApi {
         extend(&self.base, &segments)
     }
 
-    fn request<T, K: TokenKind>(&self, url: Result<Url, TransportError>, token: &AccessToken<K>) -> ApiRequest<T> {
+    fn request<T, K: TokenKind>(
+        &self,
+        url: Result<Url, TransportError>,
+        token: &AccessToken<K>,
+    ) -> ApiRequest<T> {
         ApiRequest {
             api: self.name.clone(),
             http: self.http.clone(),
@@ -196,38 +204,64 @@ impl fmt::Display for DownstreamError {
 
 impl DownstreamError {
     fn new(request: String, answer: &Answer, correlation_id: uuid::Uuid) -> Self {
-        let (code, message) = said(&answer.body);
+        let said = Said::read(&answer.body);
+        let echoed = || header(&answer.headers, "client-request-id");
         Self {
             request,
             status: answer.status,
-            code,
-            message,
+            code: said.code,
+            message: said.message,
             challenge: challenge(&answer.headers),
-            retry_after: header(&answer.headers, RETRY_AFTER.as_str()).and_then(|text| text.trim().parse().ok()),
-            correlation_id: header(&answer.headers, "client-request-id").or_else(|| Some(correlation_id.to_string())),
+            retry_after: header(&answer.headers, RETRY_AFTER.as_str())
+                .and_then(|text| text.trim().parse().ok()),
+            correlation_id: said.correlation_id.or_else(echoed).or_else(|| Some(correlation_id.to_string())),
         }
     }
 }
 
-/// Graph writes `{"error": {"code", "message"}}`, our APIs write `{"error", "message"}`.
-fn said(body: &[u8]) -> (Option<String>, String) {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Said {
-        Graph { error: Inner },
-        Plain { error: String, #[serde(default)] message: String },
-    }
-    #[derive(Deserialize)]
-    struct Inner {
-        code: String,
-        #[serde(default)]
-        message: String,
-    }
-    let clean = |text: String| text.chars().filter(|c| !c.is_control()).take(300).collect::<String>();
-    match serde_json::from_slice(body) {
-        Ok(Said::Graph { error }) => (Some(clean(error.code)), clean(error.message)),
-        Ok(Said::Plain { error, message }) => (Some(clean(error)), clean(message)),
-        Err(_) => (None, String::new()),
+/// What an error body says, cleaned and shortened.
+#[derive(Default)]
+struct Said {
+    code: Option<String>,
+    message: String,
+    correlation_id: Option<String>,
+}
+
+impl Said {
+    /// Graph writes `{"error": {"code", "message"}}`, our APIs write `{"error", "message", "correlationId"}`.
+    fn read(body: &[u8]) -> Self {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Body {
+            Graph {
+                error: Inner,
+            },
+            Plain {
+                error: String,
+                #[serde(default)]
+                message: String,
+                #[serde(rename = "correlationId")]
+                correlation_id: Option<String>,
+            },
+        }
+        #[derive(Deserialize)]
+        struct Inner {
+            code: String,
+            #[serde(default)]
+            message: String,
+        }
+        let clean = |text: String| text.chars().filter(|c| !c.is_control()).take(300).collect::<String>();
+        match serde_json::from_slice(body) {
+            Ok(Body::Graph { error }) => {
+                Self { code: Some(clean(error.code)), message: clean(error.message), correlation_id: None }
+            }
+            Ok(Body::Plain { error, message, correlation_id }) => Self {
+                code: Some(clean(error)),
+                message: clean(message),
+                correlation_id: correlation_id.map(clean),
+            },
+            Err(_) => Self::default(),
+        }
     }
 }
 

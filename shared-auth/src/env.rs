@@ -56,7 +56,9 @@ impl fmt::Display for ConfigError {
         for Problem { name, reason } in &self.problems {
             write!(f, "\n  {name}: {reason}")?;
         }
-        f.write_str("\nEach variable is explained in .env.example; copy that file to .env and start from there.")
+        f.write_str(
+            "\nEach variable is explained in .env.example; copy that file to .env and start from there.",
+        )
     }
 }
 
@@ -114,7 +116,12 @@ impl Env {
     }
 
     /// A number with a default and the range in which it makes sense.
-    pub fn number(&mut self, name: &'static str, default: u32, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
+    pub fn number(
+        &mut self,
+        name: &'static str,
+        default: u32,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> Option<u32> {
         let value = self.or(name, default)?;
         if range.contains(&value) {
             return Some(value);
@@ -147,7 +154,10 @@ impl Env {
 
 impl fmt::Debug for Env {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Env").field("asked", &self.asked).field("problems", &self.problems).finish_non_exhaustive()
+        f.debug_struct("Env")
+            .field("asked", &self.asked)
+            .field("problems", &self.problems)
+            .finish_non_exhaustive()
     }
 }
 
@@ -173,7 +183,10 @@ mod tests {
 
     #[test]
     fn a_malformed_value_is_not_repeated() {
-        let text = Env::from_pairs([("KEY", "s3cret")]).read(|env| env.required::<u32>("KEY")).unwrap_err().to_string();
+        let text = Env::from_pairs([("KEY", "s3cret")])
+            .read(|env| env.required::<u32>("KEY"))
+            .unwrap_err()
+            .to_string();
 
         assert!(!text.contains("s3cret"), "{text}");
     }

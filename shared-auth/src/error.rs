@@ -249,7 +249,9 @@ impl fmt::Display for InteractionRequired {
 #[non_exhaustive]
 pub enum SignInError {
     /// No sign-in of this browser waits for this answer: it was used before, is too old, or began elsewhere.
-    #[error("no sign-in of this browser waits for this answer; it was used before, took too long, or began elsewhere")]
+    #[error(
+        "no sign-in of this browser waits for this answer; it was used before, took too long, or began elsewhere"
+    )]
     UnknownFlow,
     /// The answer lacks `code` or `state`, or has them twice, or has a code and an error.
     #[error("the answer of the sign-in page is incomplete or contradicts itself: {0}")]

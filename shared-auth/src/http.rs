@@ -43,9 +43,9 @@ impl Http {
                 .map_err(|_| ConfigError::new("EXTRA_CA_CERTS", "is not a PEM file of certificates"))?;
             builder = builder.tls_certs_merge(certificates);
         }
-        let client = builder
-            .build()
-            .map_err(|error| ConfigError::new("EXTRA_CA_CERTS", format!("TLS cannot be set up: {}", causes(&error))))?;
+        let client = builder.build().map_err(|error| {
+            ConfigError::new("EXTRA_CA_CERTS", format!("TLS cannot be set up: {}", causes(&error)))
+        })?;
         Ok(Self { client })
     }
 
@@ -62,12 +62,15 @@ impl Http {
     }
 
     /// Sends and reads the answer; `tried` is the first part of the error's sentence.
-    pub async fn send(&self, tried: &str, request: reqwest::RequestBuilder) -> Result<Answer, TransportError> {
+    pub async fn send(
+        &self,
+        tried: &str,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Answer, TransportError> {
         let (client, request) = request.build_split();
         let request = request.map_err(|error| failed(tried, "an address that cannot be built", &error))?;
         let endpoint = without_query(request.url());
-        let mut response =
-            client.execute(request).await.map_err(|error| failed(tried, &endpoint, &error))?;
+        let mut response = client.execute(request).await.map_err(|error| failed(tried, &endpoint, &error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
 
         let mut body = Vec::new();
@@ -102,7 +105,9 @@ impl Answer {
     pub fn unusable(&self, tried: &str, endpoint: String) -> TransportError {
         let hint = match self.status {
             300..=399 => ", a redirect, which is not followed; is the address right?",
-            429 | 503 if self.headers.contains_key(RETRY_AFTER) => ", with a time to wait before the next try",
+            429 | 503 if self.headers.contains_key(RETRY_AFTER) => {
+                ", with a time to wait before the next try"
+            }
             _ => "",
         };
         TransportError {

@@ -25,7 +25,9 @@ mod secret;
 pub use authority::Authority;
 pub use client::{Account, AuthenticationResult, ConfidentialClient, ConfidentialClientBuilder, TokenSource};
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock};
-pub use config::{ApiConfig, EntraConfig, PUBLIC_CLOUD, clock_skew_seconds, jwks_min_refresh_seconds, url_or, GRAPH};
+pub use config::{
+    ApiConfig, EntraConfig, GRAPH, PUBLIC_CLOUD, clock_skew_seconds, jwks_min_refresh_seconds, url_or,
+};
 pub use credential::ClientCredential;
 pub use downstream::{ApiRequest, DownstreamApi, DownstreamError};
 pub use env::{ConfigError, Env, Problem};
@@ -34,4 +36,6 @@ pub use flows::authorization_code::{AuthCodeFlow, AuthorizationResponse, SignIn}
 pub use jwt::{AccessTokenValidator, AppClaims, Caller, Check, IdTokenClaims, TokenRejection, UserClaims};
 pub use protocol::challenge::Challenge;
 pub use protocol::scope::Scopes;
-pub use secret::{AccessToken, App, AuthorizationCode, ClientSecret, RefreshToken, TokenKind, User, UserAssertion};
+pub use secret::{
+    AccessToken, App, AuthorizationCode, ClientSecret, RefreshToken, TokenKind, User, UserAssertion,
+};

@@ -46,7 +46,11 @@ pub enum Health {
 /// Exit codes: 0 for a good end, 1 for a failure (one sentence on standard error), 2 for settings or arguments that
 /// cannot be used (all problems at once). A file `.env` in the working directory is read first; variables that are set
 /// already win over it.
-pub fn run<S, F, E>(service: Service, settings: impl FnOnce(&mut Env) -> Option<S>, main: impl FnOnce(S) -> F) -> ExitCode
+pub fn run<S, F, E>(
+    service: Service,
+    settings: impl FnOnce(&mut Env) -> Option<S>,
+    main: impl FnOnce(S) -> F,
+) -> ExitCode
 where
     F: Future<Output = Result<(), E>>,
     E: Display,
@@ -108,7 +112,9 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, std::io::Error> {
         let help = match error.kind() {
             std::io::ErrorKind::AddrInUse => "another program has it; stop that one or set LISTEN_ADDR",
             std::io::ErrorKind::PermissionDenied => "ports below 1024 need privileges; set LISTEN_ADDR",
-            std::io::ErrorKind::AddrNotAvailable => "this machine does not have that address; set LISTEN_ADDR",
+            std::io::ErrorKind::AddrNotAvailable => {
+                "this machine does not have that address; set LISTEN_ADDR"
+            }
             _ => "is LISTEN_ADDR right?",
         };
         std::io::Error::new(error.kind(), format!("cannot listen on {address}: {error} ({help})"))
@@ -155,7 +161,8 @@ pub async fn shutdown() {
 
 fn start_log(env: &mut Env) {
     // The HTTP libraries' own logs would show requests; ours say what matters.
-    const DEFAULT: &str = "info,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn,actix_server=warn";
+    const DEFAULT: &str =
+        "info,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn,actix_server=warn";
     let filter = env.or(LOG_FILTER, DEFAULT.to_owned()).and_then(|text| EnvFilter::try_new(text).ok());
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter.unwrap_or_else(|| EnvFilter::new(DEFAULT)))
@@ -168,7 +175,8 @@ fn health(health: Health, env: &mut Env) -> Result<(), String> {
     match health {
         Health::Custom(look) => look(env),
         Health::Http { default_listen } => {
-            let mut address = listen_addr(env, default_listen).ok_or("LISTEN_ADDR is not an address and a port")?;
+            let mut address =
+                listen_addr(env, default_listen).ok_or("LISTEN_ADDR is not an address and a port")?;
             if address.ip().is_unspecified() {
                 address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
             }
@@ -177,7 +185,8 @@ fn health(health: Health, env: &mut Env) -> Result<(), String> {
                 let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(3)).build()?;
                 client.get(&url).send().await?.error_for_status().map(|_| ())
             };
-            let answer: Result<(), reqwest::Error> = runtime().map_err(|error| error.to_string())?.block_on(ask);
+            let answer: Result<(), reqwest::Error> =
+                runtime().map_err(|error| error.to_string())?.block_on(ask);
             answer.map_err(|error| format!("{url} does not answer well: {}", error.without_url()))
         }
     }

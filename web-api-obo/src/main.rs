@@ -72,7 +72,8 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
 }
 
 /// The caller's profile.
-#[utoipa::path(get, path = "/api/profile", security(("entra" = ["access_as_user"])), responses((status = 200, body = Profile), Refusals))]
+#[utoipa::path(get, path = "/api/profile", tag = "users", security(("entra" = ["access_as_user"])),
+    responses((status = 200, body = Profile), Refusals))]
 async fn profile(caller: UserCaller, shared: web::Data<Shared>) -> Result<impl Responder, ApiError> {
     // Steps 4 to 6.
     let token = shared.client.acquire_token_on_behalf_of(caller.assertion(), "User.Read").await?;
@@ -83,7 +84,8 @@ async fn profile(caller: UserCaller, shared: web::Data<Shared>) -> Result<impl R
 }
 
 /// The caller's picture; 404 where there is none.
-#[utoipa::path(get, path = "/api/photo", security(("entra" = ["access_as_user"])), responses((status = 200, content_type = "image/*"), (status = 404), Refusals))]
+#[utoipa::path(get, path = "/api/photo", tag = "users", security(("entra" = ["access_as_user"])),
+    responses((status = 200, content_type = "image/*"), (status = 404), Refusals))]
 async fn photo(caller: UserCaller, shared: web::Data<Shared>) -> Result<impl Responder, ApiError> {
     let token = shared.client.acquire_token_on_behalf_of(caller.assertion(), "User.Read").await?;
     let (content_type, bytes) = shared.graph.get_bytes("/me/photo/$value", &token.access_token).await?;
@@ -91,7 +93,8 @@ async fn photo(caller: UserCaller, shared: web::Data<Shared>) -> Result<impl Res
 }
 
 /// The caller's latest messages. Not everybody has agreed that this API may read them: see step 8.
-#[utoipa::path(get, path = "/api/messages", security(("entra" = ["access_as_user"])), responses((status = 200, body = Messages), Refusals))]
+#[utoipa::path(get, path = "/api/messages", tag = "users", security(("entra" = ["access_as_user"])),
+    responses((status = 200, body = Messages), Refusals))]
 async fn messages(caller: UserCaller, shared: web::Data<Shared>) -> Result<impl Responder, ApiError> {
     let token = shared.client.acquire_token_on_behalf_of(caller.assertion(), "Mail.Read").await?;
     let mail: Page<Mail> = shared.graph.get("/me/messages", &token.access_token).query("$top", "10").await?;
@@ -99,7 +102,8 @@ async fn messages(caller: UserCaller, shared: web::Data<Shared>) -> Result<impl 
 }
 
 /// Who works here, for services with the app role. No user takes part, so this API asks Graph as itself.
-#[utoipa::path(get, path = "/api/directory", security(("entra" = ["Directory.Read"])), responses((status = 200, body = Directory), Refusals))]
+#[utoipa::path(get, path = "/api/directory", tag = "services", security(("entra" = ["Directory.Read"])),
+    responses((status = 200, body = Directory), Refusals))]
 async fn directory(caller: AppCaller, shared: web::Data<Shared>) -> Result<impl Responder, ApiError> {
     tracing::info!(step = 7, "the service {} asks who works here", caller.client_id);
     let token = shared.client.acquire_token_for_client("https://graph.microsoft.com/.default").await?;

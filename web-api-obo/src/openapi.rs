@@ -10,6 +10,7 @@ use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
 #[openapi(
     info(title = "web-api-obo", description = "Calls Microsoft Graph on behalf of its callers."),
     paths(crate::profile, crate::photo, crate::messages, crate::directory),
+    components(schemas(Problem)),
     modifiers(&BearerToken)
 )]
 pub struct Document;
@@ -32,15 +33,21 @@ impl Modify for BearerToken {
 #[derive(IntoResponses)]
 #[allow(dead_code, reason = "only describes what the guards and `ApiError` answer")]
 pub enum Refusals {
+    /// The `Authorization` header is there twice, or is not one scheme and one token.
+    #[response(status = 400)]
+    BadRequest(Problem),
     /// No token, or one that was refused; `WWW-Authenticate` says what the caller can do about it.
     #[response(status = 401)]
-    Unauthorized(#[to_schema] Problem),
+    Unauthorized(Problem),
     /// The token is good and lacks the permission of this route.
     #[response(status = 403)]
-    Forbidden(#[to_schema] Problem),
-    /// Microsoft Graph or Entra gave no usable answer.
+    Forbidden(Problem),
+    /// Entra or Microsoft Graph refused this API itself; its log says why.
     #[response(status = 502)]
-    BadGateway(#[to_schema] Problem),
+    BadGateway(Problem),
+    /// Entra or Microsoft Graph cannot be reached; `Retry-After` says when to ask again.
+    #[response(status = 503)]
+    ServiceUnavailable(Problem),
 }
 
 /// The body of every error.

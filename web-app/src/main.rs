@@ -52,7 +52,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         client,
         SignInOptions {
             public_url: public_url.clone(),
-            scopes: apis.api_scopes.with(&Scopes::from("User.Read")),
+            scopes: apis.api_scopes.clone(),
             session_key: settings.session_key,
             render_failure: pages::failure,
         },

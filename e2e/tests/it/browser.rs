@@ -127,7 +127,8 @@ impl Browser {
     }
 
     async fn find(&self, selector: &str) -> WebElement {
-        let found = self.driver.query(By::Css(selector)).wait(PATIENCE, Duration::from_millis(50)).first().await;
+        let found =
+            self.driver.query(By::Css(selector)).wait(PATIENCE, Duration::from_millis(50)).first().await;
         match found {
             Ok(element) => element,
             Err(_) => panic!("no {selector} at {}:\n{}", self.address().await, self.page().await),

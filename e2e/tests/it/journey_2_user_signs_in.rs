@@ -49,7 +49,8 @@ async fn a_copied_cookie_is_dead_after_sign_out() {
     assert_eq!(browser.text("#user-name").await, "Bob Novak");
     let cookie = browser.driver.get_all_cookies().await.unwrap().remove(0);
     let copied = format!("{}={}", cookie.name, cookie.value);
-    let with_copy = || http().get(format!("{}/claims", stack.web_app)).header("cookie", copied.clone()).send();
+    let with_copy =
+        || http().get(format!("{}/claims", stack.web_app)).header("cookie", copied.clone()).send();
     assert_eq!(with_copy().await.unwrap().status(), 200);
 
     browser.click("#sign-out").await;

@@ -75,7 +75,8 @@ impl Stack {
 
     /// Moves the lab's clock; the samples keep theirs.
     pub async fn move_the_labs_clock(&self, seconds: i64) {
-        let request = http().post(format!("{}/lab/clock", self.lab)).json(&json!({ "advance_seconds": seconds }));
+        let request =
+            http().post(format!("{}/lab/clock", self.lab)).json(&json!({ "advance_seconds": seconds }));
         let answer = request.send().await.unwrap();
         assert!(answer.status().is_success(), "the lab refused to move its clock: {}", answer.status());
     }
@@ -107,14 +108,18 @@ impl Stack {
             request = request.bearer_auth(token);
         }
         let answer = request.send().await.unwrap();
-        let challenge = answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
+        let challenge =
+            answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
         (answer.status().as_u16(), challenge.unwrap_or_default(), answer.json().await.unwrap_or(Value::Null))
     }
 
     /// Everything that the processes have logged so far; the containers' logs where there are containers.
     pub fn logs(&self) -> String {
         if is_compose() {
-            let output = Command::new("docker").current_dir(repository()).args(["compose", "logs", "--no-color"]).output();
+            let output = Command::new("docker")
+                .current_dir(repository())
+                .args(["compose", "logs", "--no-color"])
+                .output();
             return String::from_utf8_lossy(&output.unwrap().stdout).into_owned();
         }
         self.processes.iter().map(|process| process.log.lock().unwrap().join("\n") + "\n").collect()
@@ -181,14 +186,17 @@ struct Process {
 
 impl Process {
     fn start(command: &mut Command, name: &str) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap_or_else(|error| {
-            panic!("{name} cannot be started ({error}); build the binaries first: cargo xtask e2e")
-        });
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap_or_else(|error| {
+                panic!("{name} cannot be started ({error}); build the binaries first: cargo xtask e2e")
+            });
         let log = Arc::new(Mutex::new(Vec::new()));
         let (said, hears) = mpsc::channel();
         let marker = format!("{name} listening on ");
-        let readers: [Box<dyn BufRead + Send>; 2] =
-            [Box::new(BufReader::new(child.stdout.take().unwrap())), Box::new(BufReader::new(child.stderr.take().unwrap()))];
+        let readers: [Box<dyn BufRead + Send>; 2] = [
+            Box::new(BufReader::new(child.stdout.take().unwrap())),
+            Box::new(BufReader::new(child.stderr.take().unwrap())),
+        ];
         for reader in readers {
             let (log, said, marker) = (Arc::clone(&log), said.clone(), marker.clone());
             std::thread::spawn(move || {
@@ -222,7 +230,11 @@ pub fn is_compose() -> bool {
 }
 
 pub fn http() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(START_LIMIT).build().unwrap()
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(START_LIMIT)
+        .build()
+        .unwrap()
 }
 
 fn repository() -> PathBuf {
@@ -233,7 +245,10 @@ fn example_settings(name: &str) -> HashMap<String, String> {
     let file = repository().join(name).join(".env.example");
     let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
-    lines.filter_map(|line| line.split_once('=')).map(|(name, value)| (name.trim().into(), value.trim().trim_matches('"').into())).collect()
+    lines
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.trim().into(), value.trim().trim_matches('"').into()))
+        .collect()
 }
 
 /// The binary beside this test's own: `target/debug/deps/it-…` → `target/debug/NAME`.

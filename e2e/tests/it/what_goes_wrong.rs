@@ -9,7 +9,8 @@ async fn a_wrong_secret_ends_the_daemons_round_with_the_code() {
 
     let round = stack.run_daemon_once(&[("AZURE_CLIENT_SECRET", "wrong")]);
 
-    let said = format!("{}{}", String::from_utf8_lossy(&round.stdout), String::from_utf8_lossy(&round.stderr));
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&round.stdout), String::from_utf8_lossy(&round.stderr));
     assert!(!round.status.success());
     assert!(said.contains("AADSTS7000215"), "{said}");
     assert!(!said.contains("wrong\""), "the secret is not repeated:\n{said}");
@@ -26,6 +27,7 @@ async fn a_wrong_secret_of_the_web_app_is_a_page_that_says_so() {
 
     assert_eq!(browser.text("#failure-code").await, "AADSTS7000215");
     assert!(browser.text("#failure-advice").await.contains("AZURE_CLIENT_SECRET"));
+    assert!(!browser.page().await.contains("code="), "the authorization code is not on the page");
     browser.photograph("wrong-secret").await;
     browser.close().await;
 }
@@ -60,7 +62,7 @@ async fn declining_the_consent_is_a_page_and_no_session() {
     browser.sign_in_as("bob").await;
     browser.click("#decline").await;
 
-    assert_eq!(browser.text("#failure-code").await, "access_denied");
+    assert_eq!(browser.text("#failure-code").await, "AADSTS65004");
     browser.go(&stack.web_app).await;
     assert!(browser.shows("#sign-in").await);
     browser.close().await;

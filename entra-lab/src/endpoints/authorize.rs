@@ -9,7 +9,7 @@ use crate::authority::Authority;
 use crate::ids::RequestIds;
 use crate::params::Params;
 use crate::recorder::note;
-use crate::sign_in::{Wrong, cookie, flow, pages, request};
+use crate::sign_in::{Wrong, cookie, finish, flow, pages, request};
 use crate::state::LabState;
 
 /// Starts a sign-in.
@@ -30,7 +30,7 @@ pub async fn authorize(
     });
     match checked {
         Err(Wrong::Page(refusal)) => pages::refused(&req, &state, &ids, &refusal),
-        Err(Wrong::Redirect(told)) => flow::send_refusal(&req, &state, &ids, &told.1, &told.0),
+        Err(Wrong::Redirect(told)) => finish::send_refusal(&req, &state, &ids, &told.1, &told.0),
         Ok(request) => {
             let browser = cookie::browser(&req, &state);
             flow::begin(&req, &state, &ids, browser, request)

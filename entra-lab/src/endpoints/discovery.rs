@@ -103,7 +103,11 @@ fn document(base: &str, authority: Authority) -> Document {
     };
     Document {
         token_endpoint: v2("token"),
-        token_endpoint_auth_methods_supported: ["client_secret_post", "private_key_jwt", "client_secret_basic"],
+        token_endpoint_auth_methods_supported: [
+            "client_secret_post",
+            "private_key_jwt",
+            "client_secret_basic",
+        ],
         jwks_uri: format!("{base}/{segment}/discovery/v2.0/keys"),
         response_modes_supported: ["query", "fragment", "form_post"],
         subject_types_supported: ["pairwise"],

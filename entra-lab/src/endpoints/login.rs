@@ -14,7 +14,7 @@ use crate::refusal::Refusal;
 use crate::scopes;
 use crate::sessions::SignedIn;
 use crate::sign_in::flow::{self, Open};
-use crate::sign_in::{SignInRequest, cookie, pages};
+use crate::sign_in::{SignInRequest, cookie, finish, pages};
 use crate::state::LabState;
 
 /// One step of a sign-in.
@@ -72,7 +72,7 @@ fn step(
         }
         "password" => password(req, state, ids, params, open, request),
         "accept" => accept(req, state, ids, open, request),
-        "decline" => flow::refuse(req, state, ids, &open, &request, &DECLINED.into()),
+        "decline" => finish::refuse(req, state, ids, &open, &request, &DECLINED.into()),
         _ => pages::refused(req, state, ids, &BAD_PARAMETER.about("It is 'action'.")),
     }
 }
@@ -138,7 +138,7 @@ fn accept(
     let requested = scopes::parse(tenant, client.id, &request.scope, crate::errors::UNKNOWN_SCOPE);
     let wanted = requested.and_then(|r| permissions::to_ask(state, tenant, user, client, &r, true));
     match wanted {
-        Err(refusal) => flow::refuse(req, state, ids, &open, &request, &refusal),
+        Err(refusal) => finish::refuse(req, state, ids, &open, &request, &refusal),
         Ok(wanted) => {
             for entry in wanted {
                 let names = entry.scopes.iter().map(|s| s.value.clone());

@@ -11,7 +11,8 @@ use crate::tokens::verify;
 /// The signed-in user, as the OpenID Connect claims name them.
 pub async fn userinfo(req: HttpRequest, state: web::Data<LabState>) -> HttpResponse {
     let header = req.headers().get("authorization").and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let token = header.split_once(' ').filter(|(s, _)| s.eq_ignore_ascii_case("bearer")).map(|(_, t)| t.trim());
+    let token =
+        header.split_once(' ').filter(|(s, _)| s.eq_ignore_ascii_case("bearer")).map(|(_, t)| t.trim());
     let graph = GRAPH.to_string();
     let audiences = ["https://graph.microsoft.com", graph.as_str()];
     let Some(Ok(claims)) = token.map(|t| verify::access_token(&state, t, &audiences)) else {

@@ -3,9 +3,7 @@
 //! As with Entra the old refresh token stays valid, and the same one works for another resource as
 //! long as the user has agreed to it. It is bound to the user and the client.
 
-use crate::errors::{
-    FOREIGN_CODE, GRANT_INVALID, INVALID_SCOPE, MALFORMED_GRANT, REFRESH_INACTIVE,
-};
+use crate::errors::{FOREIGN_CODE, GRANT_INVALID, INVALID_SCOPE, MALFORMED_GRANT, REFRESH_INACTIVE};
 use crate::grants::TokenRequest;
 use crate::issued::Presented;
 use crate::refusal::Refusal;

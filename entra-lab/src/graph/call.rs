@@ -16,7 +16,8 @@ use crate::graph::errors::GraphError;
 use crate::recorder::note;
 use crate::state::LabState;
 
-const JSON: &str = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
+const JSON: &str =
+    "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
 /// Where the answer was made; clients log it, nobody interprets it.
 const DIAGNOSTIC: &str = r#"{"ServerInfo":{"DataCenter":"Local","Slice":"E","Ring":"1","ScaleUnit":"000","RoleInstance":"ENTRALAB"}}"#;
 
@@ -89,7 +90,8 @@ impl Call<'_> {
         let mut response = HttpResponse::build(error.status);
         if error.status == StatusCode::UNAUTHORIZED {
             let authorize = format!("{}/common/oauth2/v2.0/authorize", self.state.base_url(self.req));
-            let challenge = format!(r#"Bearer realm="", authorization_uri="{authorize}", client_id="{GRAPH}""#);
+            let challenge =
+                format!(r#"Bearer realm="", authorization_uri="{authorize}", client_id="{GRAPH}""#);
             response.insert_header((header::WWW_AUTHENTICATE, challenge));
         }
         if error.status == StatusCode::METHOD_NOT_ALLOWED {

@@ -70,7 +70,9 @@ impl Caller {
 
     pub fn tenant(&self) -> Result<&Tenant, GraphError> {
         // The token was checked against the same directory, so this is only for the compiler.
-        self.directory.tenant_by_id(self.claims.tenant).ok_or_else(|| GraphError::bad_token(TokenFault::Issuer))
+        self.directory
+            .tenant_by_id(self.claims.tenant)
+            .ok_or_else(|| GraphError::bad_token(TokenFault::Issuer))
     }
 
     pub fn me(&self) -> Result<&User, GraphError> {

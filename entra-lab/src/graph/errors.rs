@@ -47,7 +47,8 @@ impl GraphError {
 
     /// A user token never opens somebody else's mailbox, whatever it carries.
     pub fn foreign_mailbox() -> Self {
-        let message = "A user may read their own mailbox only. Use /me/messages, or an application permission.";
+        let message =
+            "A user may read their own mailbox only. Use /me/messages, or an application permission.";
         Self::new(StatusCode::FORBIDDEN, "ErrorAccessDenied", message)
     }
 

@@ -21,9 +21,27 @@ use crate::graph::query::{Options, Supported};
 const PAGE: u32 = 10;
 
 const PROPERTIES: &[&str] = &[
-    "id", "createdDateTime", "lastModifiedDateTime", "receivedDateTime", "sentDateTime", "subject",
-    "bodyPreview", "body", "from", "sender", "toRecipients", "isRead", "isDraft", "hasAttachments",
-    "importance", "conversationId", "internetMessageId", "parentFolderId", "categories", "webLink", "flag",
+    "id",
+    "createdDateTime",
+    "lastModifiedDateTime",
+    "receivedDateTime",
+    "sentDateTime",
+    "subject",
+    "bodyPreview",
+    "body",
+    "from",
+    "sender",
+    "toRecipients",
+    "isRead",
+    "isDraft",
+    "hasAttachments",
+    "importance",
+    "conversationId",
+    "internetMessageId",
+    "parentFolderId",
+    "categories",
+    "webLink",
+    "flag",
 ];
 
 const SUPPORTED: Supported =
@@ -109,7 +127,10 @@ fn shown(message: &Message, user: &User, address: &str, base_url: &str) -> Entit
         .with("hasAttachments", false)
         .with("importance", "normal")
         .with("conversationId", id_in("conversation"))
-        .with("internetMessageId", format!("<{id}@{}>", address.split('@').next_back().unwrap_or("localhost")))
+        .with(
+            "internetMessageId",
+            format!("<{id}@{}>", address.split('@').next_back().unwrap_or("localhost")),
+        )
         .with("parentFolderId", id_in("inbox"))
         .with("categories", json!([]))
         .with("webLink", format!("{base_url}/#{message_id}"))

@@ -61,7 +61,14 @@ pub const MAIL_IN_FULL: Accepts =
 
 /// One's own photo.
 pub const OWN_PHOTO: Accepts = Accepts {
-    delegated: &["User.Read", "ProfilePhoto.Read.All", "User.ReadBasic.All", "User.Read.All", "User.ReadWrite", "User.ReadWrite.All"],
+    delegated: &[
+        "User.Read",
+        "ProfilePhoto.Read.All",
+        "User.ReadBasic.All",
+        "User.Read.All",
+        "User.ReadWrite",
+        "User.ReadWrite.All",
+    ],
     application: PHOTOS.application,
 };
 

@@ -8,8 +8,17 @@ use crate::graph::query::{Options, Supported};
 
 /// Shown without `$select`, in Graph's order.
 const DEFAULTS: &[&str] = &[
-    "businessPhones", "displayName", "givenName", "jobTitle", "mail", "mobilePhone", "officeLocation",
-    "preferredLanguage", "surname", "userPrincipalName", "id",
+    "businessPhones",
+    "displayName",
+    "givenName",
+    "jobTitle",
+    "mail",
+    "mobilePhone",
+    "officeLocation",
+    "preferredLanguage",
+    "surname",
+    "userPrincipalName",
+    "id",
 ];
 /// Shown of other people with `User.ReadBasic.All` only.
 const BASIC: &[&str] = &["displayName", "givenName", "mail", "surname", "userPrincipalName", "id"];
@@ -19,8 +28,20 @@ pub const IN_LIST: Supported = Supported {
     entity: "user",
     options: &["top", "select", "skiptoken"],
     properties: &[
-        "businessPhones", "displayName", "givenName", "jobTitle", "mail", "mobilePhone", "officeLocation",
-        "preferredLanguage", "surname", "userPrincipalName", "id", "accountEnabled", "mailNickname", "userType",
+        "businessPhones",
+        "displayName",
+        "givenName",
+        "jobTitle",
+        "mail",
+        "mobilePhone",
+        "officeLocation",
+        "preferredLanguage",
+        "surname",
+        "userPrincipalName",
+        "id",
+        "accountEnabled",
+        "mailNickname",
+        "userType",
     ],
     most: 999,
 };

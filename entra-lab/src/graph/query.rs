@@ -9,8 +9,18 @@ use crate::graph::errors::{GraphError, printable};
 
 /// Graph takes these names with or without the dollar sign.
 const SYSTEM: [&str; 12] = [
-    "top", "skip", "select", "skiptoken", "filter", "orderby", "search", "count", "expand", "format",
-    "apply", "compute",
+    "top",
+    "skip",
+    "select",
+    "skiptoken",
+    "filter",
+    "orderby",
+    "search",
+    "count",
+    "expand",
+    "format",
+    "apply",
+    "compute",
 ];
 const MOST_SELECTED: usize = 100;
 
@@ -44,7 +54,10 @@ impl Options {
             let lower = written.to_ascii_lowercase();
             let Some(name) = SYSTEM.iter().find(|s| **s == lower.trim_start_matches('$')) else {
                 if written.starts_with('$') {
-                    return Err(GraphError::bad_request(format!("There is no query option '{}'.", printable(&written))));
+                    return Err(GraphError::bad_request(format!(
+                        "There is no query option '{}'.",
+                        printable(&written)
+                    )));
                 }
                 continue;
             };
@@ -91,7 +104,10 @@ impl Options {
 fn number(name: &str, value: &str, least: u32, most: u32) -> Result<u32, GraphError> {
     let number = value.parse().ok().filter(|n| (least..=most).contains(n));
     number.ok_or_else(|| {
-        GraphError::bad_request(format!("${name} must be a number from {least} to {most}, not '{}'.", printable(value)))
+        GraphError::bad_request(format!(
+            "${name} must be a number from {least} to {most}, not '{}'.",
+            printable(value)
+        ))
     })
 }
 
@@ -146,7 +162,17 @@ mod tests {
         for query in ["$filter=x", "orderby=x", "$count=true", "%24search=x", "$expand=manager", "$skip=1"] {
             assert_eq!(read(query).unwrap_err().code, "Request_UnsupportedQuery", "{query}");
         }
-        for query in ["$top=0", "$top=1000", "$top=-1", "$top=1e2", "$top=", "$nonsense=1", "$top=1&top=2", "$select=", "$select=id,,id"] {
+        for query in [
+            "$top=0",
+            "$top=1000",
+            "$top=-1",
+            "$top=1e2",
+            "$top=",
+            "$nonsense=1",
+            "$top=1&top=2",
+            "$select=",
+            "$select=id,,id",
+        ] {
             assert_eq!(read(query).unwrap_err().code, "BadRequest", "{query}");
         }
     }

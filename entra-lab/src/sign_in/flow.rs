@@ -5,17 +5,15 @@
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::directory::{Directory, Tenant, User};
-use crate::errors::{CONSENT_MISSING, FORM_NOT_OURS, NO_SESSION, UNKNOWN_APP, UNKNOWN_SCOPE, WHICH_ACCOUNT};
+use crate::errors::{CONSENT_MISSING, NO_SESSION, UNKNOWN_APP, UNKNOWN_SCOPE, WHICH_ACCOUNT};
 use crate::ids::RequestIds;
-use crate::issued::{Code, SignIn};
 use crate::permissions::{self, Wanted};
-use crate::recorder::note;
 use crate::refusal::Refusal;
 use crate::scopes;
 use crate::sessions::{Browser, SignedIn};
-use crate::sign_in::{Prompt, Return, SignInRequest, answer, cookie, pages};
+use crate::sign_in::finish::{done, refuse};
+use crate::sign_in::{Prompt, SignInRequest, cookie, pages};
 use crate::state::LabState;
-use crate::tokens::mint::client_info;
 
 /// A sign-in that is open in a browser.
 pub struct Open {
@@ -71,35 +69,6 @@ pub fn proceed(
         cookie::set(req, &mut response, &open.cookie);
     }
     response
-}
-
-/// Ends a sign-in with a refusal that the application hears.
-pub fn refuse(
-    req: &HttpRequest,
-    state: &LabState,
-    ids: &RequestIds,
-    open: &Open,
-    request: &SignInRequest,
-    refusal: &Refusal,
-) -> HttpResponse {
-    state.sessions.finish(&open.transaction);
-    send_refusal(req, state, ids, &request.to, refusal)
-}
-
-/// Sends a refusal to the application.
-pub fn send_refusal(
-    req: &HttpRequest,
-    state: &LabState,
-    ids: &RequestIds,
-    to: &Return,
-    refusal: &Refusal,
-) -> HttpResponse {
-    note(req, |n| n.error_code = Some(refusal.row.code));
-    let description = refusal.description(ids, state.clock.now());
-    let uri = format!("{}/error?code={}", state.base_url(req), refusal.row.code);
-    let members =
-        vec![("error", refusal.error.to_owned()), ("error_description", description), ("error_uri", uri)];
-    answer::send(to, members)
 }
 
 fn next<'d>(
@@ -165,41 +134,6 @@ fn authenticated(browser: &Browser, request: &SignInRequest, user: &User, now: i
     let too_old = request.max_age.is_some_and(|most| now - who.auth_time > most);
     let typed_again = request.fresh || (request.prompt != Prompt::Login && !too_old);
     typed_again.then_some(who)
-}
-
-fn done(
-    req: &HttpRequest,
-    state: &LabState,
-    ids: &RequestIds,
-    open: &Open,
-    request: &SignInRequest,
-    who: SignedIn,
-    tenant: &Tenant,
-) -> HttpResponse {
-    // A form that is sent twice must not give two codes.
-    if !state.sessions.finish(&open.transaction) {
-        return pages::refused(req, state, ids, &FORM_NOT_OURS.into());
-    }
-    let code = Code {
-        sign_in: SignIn {
-            tenant: tenant.id,
-            user: who.user,
-            client: request.client,
-            scope: request.scope.clone(),
-            auth_time: who.auth_time,
-            sid: open.browser.id,
-        },
-        redirect_uri: request.to.uri.clone(),
-        nonce: request.nonce.clone(),
-        challenge: request.challenge.clone(),
-        wants_auth_time: request.max_age.is_some(),
-    };
-    let handle = state.issued.code(code, state.clock.seconds());
-    let mut members = vec![("code", handle), ("session_state", open.browser.id.to_string())];
-    if request.wants_client_info {
-        members.push(("client_info", client_info(who.user, tenant.id)));
-    }
-    answer::send(&request.to, members)
 }
 
 /// Handles are credentials, so they are not printed.

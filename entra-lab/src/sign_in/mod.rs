@@ -1,7 +1,7 @@
 //! A sign-in at the lab's pages, from the authorization request to the answer for the application.
 //!
 //! `request` reads and checks the parameters, `flow` decides which page comes next, `pages` are the
-//! pages, `cookie` is the browser's session, `answer` brings the result back to the application.
+//! pages, `cookie` is the browser's session, `finish` ends it and `answer` brings the result back.
 
 use uuid::Uuid;
 
@@ -11,7 +11,9 @@ use crate::refusal::Refusal;
 
 pub mod answer;
 pub mod cookie;
+pub mod finish;
 pub mod flow;
+mod html;
 pub mod pages;
 pub mod request;
 

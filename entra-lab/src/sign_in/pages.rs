@@ -1,7 +1,4 @@
 //! The pages of a sign-in. Templates in `templates/`, escaped by askama, without JavaScript.
-//!
-//! There is no `form-action` in the content security policy: Chrome holds it against the redirect
-//! that follows a form too, and that one leads to the application, wherever it lives.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
@@ -16,6 +13,7 @@ use crate::recorder::note;
 use crate::refusal::{Refusal, stamp};
 use crate::sign_in::SignInRequest;
 use crate::sign_in::flow::Open;
+use crate::sign_in::html::{html, page};
 use crate::state::LabState;
 
 /// What the forms of every page share.
@@ -205,27 +203,4 @@ fn card(user: &User, open: &Open) -> Card {
         colour: user.photo.clone().unwrap_or_else(|| "#5b6470".to_owned()),
         signed_in: open.browser.signed_in.iter().any(|s| s.user == user.id),
     }
-}
-
-fn page(status: StatusCode, template: &impl Template) -> HttpResponse {
-    html(status, template, "")
-}
-
-fn html(status: StatusCode, template: &impl Template, script_policy: &str) -> HttpResponse {
-    let text = template.render().unwrap_or_else(|error| {
-        tracing::error!(%error, "a page could not be drawn");
-        "entra-lab could not draw this page.".to_owned()
-    });
-    let policy = format!(
-        "default-src 'none'; {script_policy}style-src 'self'; img-src 'self'; base-uri 'none'; \
-         frame-ancestors 'none'"
-    );
-    HttpResponse::build(status)
-        .content_type("text/html; charset=utf-8")
-        .insert_header(("content-security-policy", policy))
-        .insert_header(("cache-control", "no-store"))
-        .insert_header(("x-frame-options", "DENY"))
-        .insert_header(("x-content-type-options", "nosniff"))
-        .insert_header(("referrer-policy", "no-referrer"))
-        .body(text)
 }

@@ -73,12 +73,8 @@ impl ForUser<'_> {
             sid: self.sign_in.sid,
             auth_time: self.sign_in.auth_time,
         };
-        let issue = |lifetime| Issue {
-            base_url: self.base_url,
-            tenant: self.tenant,
-            client: self.client,
-            lifetime,
-        };
+        let issue =
+            |lifetime| Issue { base_url: self.base_url, tenant: self.tenant, client: self.client, lifetime };
         let lifetime = Lifetime::access(now);
         let claims = issue(lifetime).user_access(api, &entry.prefix, &of);
         let id_token = self.oidc.contains("openid").then(|| {
@@ -93,7 +89,9 @@ impl ForUser<'_> {
             access_token: sign(key, &claims, api.access_token_version)?,
             id_token: id_token.map(|claims| sign(key, &claims, 2)).transpose()?,
             client_info: self.wants_client_info.then(|| client_info(self.user.id, self.tenant.id)),
-            refresh_token: self.wants_refresh_token.then(|| self.state.issued.refresh_token(self.sign_in, now)),
+            refresh_token: self
+                .wants_refresh_token
+                .then(|| self.state.issued.refresh_token(self.sign_in, now)),
         })
     }
 }

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::SignedDuration;
 
 use crate::support::{
-    ALICE, API, API_SCOPE, App, BOB, Browser, DESKTOP, GRAPH, TENANT, WEB_APP, authorize_url, code, form, lab,
-    redeem, token, tokens,
+    ALICE, API, API_SCOPE, App, BOB, Browser, DESKTOP, GRAPH, TENANT, WEB_APP, authorize_url, code, form,
+    lab, redeem, token, tokens,
 };
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";

@@ -3,8 +3,8 @@
 use entra_lab::EntraLab;
 
 use crate::support::{
-    ALICE, API, API_SCOPE, BOB, Browser, CAROL, DESKTOP, PASSWORD, TENANT, WEB_APP, authorize_url, client, lab,
-    members,
+    ALICE, API, API_SCOPE, BOB, Browser, CAROL, DESKTOP, PASSWORD, TENANT, WEB_APP, authorize_url, client,
+    lab, members,
 };
 
 #[tokio::test]
@@ -71,7 +71,8 @@ async fn another_account_can_be_typed_and_an_unknown_one_is_50034() {
 async fn people_without_a_password_cannot_sign_in() {
     let lab = lab().await;
     let mut browser = Browser::new(&lab);
-    let page = browser.open(&authorize_url(&lab, TENANT, &WEB_APP, &[("login_hint", "erin@contoso.test")])).await;
+    let page =
+        browser.open(&authorize_url(&lab, TENANT, &WEB_APP, &[("login_hint", "erin@contoso.test")])).await;
     for password in ["", PASSWORD] {
         let again = browser.type_password(&page, password).await;
         assert!(again.body.contains("AADSTS50126"), "{}", again.body);
@@ -114,7 +115,11 @@ async fn every_other_refusal_goes_back_to_the_application() {
     for (changes, error, code) in [
         (vec![("response_type", "")], "invalid_request", 900144),
         (vec![("response_type", "magic")], "unsupported_response_type", 70005),
-        (vec![("response_type", "code id_token"), ("response_mode", "query")], "unsupported_response_type", 700054),
+        (
+            vec![("response_type", "code id_token"), ("response_mode", "query")],
+            "unsupported_response_type",
+            700054,
+        ),
         (vec![("response_type", "token"), ("response_mode", "query")], "unsupported_response_type", 700051),
         (vec![("response_mode", "pigeon")], "invalid_request", 90100),
         (vec![("scope", "")], "invalid_request", 900144),
@@ -271,7 +276,11 @@ async fn the_meaning_of_a_code_has_a_page() {
 
 #[tokio::test]
 async fn a_multi_tenant_application_works_on_common() {
-    let seed = entra_lab::DEFAULT_SEED.replacen("name = \"desktop-app\"", "name = \"desktop-app\"\nmulti_tenant = true", 1);
+    let seed = entra_lab::DEFAULT_SEED.replacen(
+        "name = \"desktop-app\"",
+        "name = \"desktop-app\"\nmulti_tenant = true",
+        1,
+    );
     let lab = EntraLab::builder().seed_toml(&seed).start().await.unwrap();
     let back = Browser::new(&lab).sign_in(&authorize_url(&lab, "common", &DESKTOP, &[]), ALICE).await;
     assert!(back.query().contains_key("code"));

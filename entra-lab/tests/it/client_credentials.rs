@@ -9,8 +9,11 @@ async fn ask(lab: &entra_lab::EntraLab, app: &App, scope: &str) -> crate::suppor
 #[tokio::test]
 async fn the_answer_has_nothing_but_an_access_token() {
     let lab = lab().await;
-    let rest =
-        [("grant_type", "client_credentials"), ("scope", "https://graph.microsoft.com/.default"), ("client_info", "1")];
+    let rest = [
+        ("grant_type", "client_credentials"),
+        ("scope", "https://graph.microsoft.com/.default"),
+        ("client_info", "1"),
+    ];
     let answer = token(&lab, &form(&DAEMON, &rest)).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let mut members: Vec<&String> = answer.body.as_object().unwrap().keys().collect();
@@ -97,7 +100,11 @@ async fn an_application_names_itself_by_its_client_id() {
 
 #[tokio::test]
 async fn the_tenant_must_be_a_certain_one() {
-    let seed = entra_lab::DEFAULT_SEED.replacen("name = \"daemon-app\"", "name = \"daemon-app\"\nmulti_tenant = true", 1);
+    let seed = entra_lab::DEFAULT_SEED.replacen(
+        "name = \"daemon-app\"",
+        "name = \"daemon-app\"\nmulti_tenant = true",
+        1,
+    );
     let lab = entra_lab::EntraLab::builder().seed_toml(&seed).start().await.unwrap();
     let rest = [("grant_type", "client_credentials"), ("scope", "https://graph.microsoft.com/.default")];
     for authority in ["common", "organizations"] {

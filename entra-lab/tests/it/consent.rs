@@ -21,10 +21,13 @@ async fn agreeing_counts_for_one_user_only() {
     let url = authorize_url(&lab, TENANT, &WEB_APP, &[("scope", API_SCOPE)]);
     Browser::new(&lab).sign_in(&url, ALICE).await.query();
     let mut alice = Browser::new(&lab);
-    let page = alice.open(&authorize_url(&lab, TENANT, &WEB_APP, &[("scope", API_SCOPE), ("login_hint", ALICE)])).await;
+    let page = alice
+        .open(&authorize_url(&lab, TENANT, &WEB_APP, &[("scope", API_SCOPE), ("login_hint", ALICE)]))
+        .await;
     assert!(alice.type_password(&page, PASSWORD).await.query().contains_key("code"), "asked once");
     let mut bob = Browser::new(&lab);
-    let page = bob.open(&authorize_url(&lab, TENANT, &WEB_APP, &[("scope", API_SCOPE), ("login_hint", BOB)])).await;
+    let page =
+        bob.open(&authorize_url(&lab, TENANT, &WEB_APP, &[("scope", API_SCOPE), ("login_hint", BOB)])).await;
     assert!(bob.type_password(&page, PASSWORD).await.is("Permissions requested"));
 }
 
@@ -33,8 +36,14 @@ async fn only_what_is_new_is_asked() {
     let lab = lab().await;
     let mut browser = Browser::new(&lab);
     browser.sign_in(&authorize_url(&lab, TENANT, &WEB_APP, &[("scope", "openid User.Read")]), ALICE).await;
-    let page = browser.open(&authorize_url(&lab, TENANT, &WEB_APP, &[("scope", "openid User.Read Mail.Read")])).await;
-    assert!(page.body.contains("Read your mail") && !page.body.contains("read your profile"), "{}", page.body);
+    let page = browser
+        .open(&authorize_url(&lab, TENANT, &WEB_APP, &[("scope", "openid User.Read Mail.Read")]))
+        .await;
+    assert!(
+        page.body.contains("Read your mail") && !page.body.contains("read your profile"),
+        "{}",
+        page.body
+    );
 }
 
 #[tokio::test]

@@ -2,17 +2,21 @@
 
 use serde_json::json;
 
-use crate::support::{ALICE, API, DAEMON, Json, TENANT, WEB_APP, client, code, form, get, lab, redeem, token};
+use crate::support::{
+    ALICE, API, DAEMON, Json, TENANT, WEB_APP, client, code, form, get, lab, redeem, token,
+};
 
 #[tokio::test]
 async fn the_clock_moves_by_request() {
     let lab = lab().await;
     let code = code(&lab, &WEB_APP, ALICE, "openid").await;
     let clock = format!("{}/lab/clock", lab.url());
-    let moved = Json::of(client().post(&clock).json(&json!({ "advance_seconds": 700 })).send().await.unwrap()).await;
+    let moved =
+        Json::of(client().post(&clock).json(&json!({ "advance_seconds": 700 })).send().await.unwrap()).await;
     assert_eq!(moved.body["offset_seconds"], 700);
     redeem(&lab, &WEB_APP, &code, &[]).await.assert_refused(400, "invalid_grant", 70008);
-    let back = Json::of(client().post(&clock).json(&json!({ "advance_seconds": -700 })).send().await.unwrap()).await;
+    let back =
+        Json::of(client().post(&clock).json(&json!({ "advance_seconds": -700 })).send().await.unwrap()).await;
     assert_eq!(back.body["offset_seconds"], 0);
     assert_eq!(redeem(&lab, &WEB_APP, &code, &[]).await.status, 200);
 }
@@ -37,7 +41,8 @@ async fn controls_take_json_only() {
         assert_eq!(client().get(&url).send().await.unwrap().status().as_u16(), 405);
     }
     for body in ["", "{}", "[]", "{\"advance_seconds\":\"x\"}", "{\"advance_seconds\":1e99}", "\u{0}"] {
-        let post = client().post(format!("{}/lab/clock", lab.url())).header("content-type", "application/json");
+        let post =
+            client().post(format!("{}/lab/clock", lab.url())).header("content-type", "application/json");
         assert_eq!(post.body(body).send().await.unwrap().status().as_u16(), 400, "{body}");
     }
     let far = json!({ "advance_seconds": i64::MAX });

@@ -29,12 +29,21 @@ async fn queries_of_garbage_are_refused() {
 #[tokio::test]
 async fn forms_of_garbage_are_refused() {
     let lab = lab().await;
-    let paths = [format!("{TENANT}/oauth2/v2.0/token"), format!("{TENANT}/login"), "lab/clock".into(), "lab/reset".into()];
+    let paths = [
+        format!("{TENANT}/oauth2/v2.0/token"),
+        format!("{TENANT}/login"),
+        "lab/clock".into(),
+        "lab/reset".into(),
+    ];
     for path in paths {
         for body in GARBAGE {
-            for content_type in ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data", "\u{7f}x"] {
+            for content_type in
+                ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data", "\u{7f}x"]
+            {
                 let post = client().post(format!("{}/{path}", lab.url()));
-                let Ok(post) = post.header("content-type", content_type.as_bytes()).body(body).build() else { continue };
+                let Ok(post) = post.header("content-type", content_type.as_bytes()).body(body).build() else {
+                    continue;
+                };
                 let response = client().execute(post).await.unwrap();
                 assert!(response.status().is_client_error(), "{path} {body} {}", response.status());
             }
@@ -49,10 +58,30 @@ async fn values_of_garbage_in_every_field_are_refused() {
     let grants = ["authorization_code", "refresh_token", "client_credentials", OBO];
     let long = "x".repeat(20_000);
     for grant in grants {
-        for value in ["\u{0}", "🦀", "' or 1=1", "../../..", "\r\nx: y", "eyJ.eyJ.x", "....", "/", " / ", long.as_str()] {
-            let mut form = vec![("grant_type", grant), ("client_id", DAEMON.id), ("client_secret", DAEMON.secret)];
+        for value in [
+            "\u{0}",
+            "🦀",
+            "' or 1=1",
+            "../../..",
+            "\r\nx: y",
+            "eyJ.eyJ.x",
+            "....",
+            "/",
+            " / ",
+            long.as_str(),
+        ] {
+            let mut form =
+                vec![("grant_type", grant), ("client_id", DAEMON.id), ("client_secret", DAEMON.secret)];
             form.push(("requested_token_use", "on_behalf_of"));
-            for name in ["scope", "code", "redirect_uri", "code_verifier", "refresh_token", "assertion", "client_info"] {
+            for name in [
+                "scope",
+                "code",
+                "redirect_uri",
+                "code_verifier",
+                "refresh_token",
+                "assertion",
+                "client_info",
+            ] {
                 form.push((name, value));
             }
             let response = client().post(&url).form(&form).send().await.unwrap();
@@ -64,7 +93,14 @@ async fn values_of_garbage_in_every_field_are_refused() {
 #[tokio::test]
 async fn paths_cookies_and_headers_of_garbage_do_no_harm() {
     let lab = lab().await;
-    for path in ["%00", "%ff/v2.0/.well-known/openid-configuration", "..%2f..%2fetc", "a/b/c/d", "lab/assets/..%2f..%2fCargo.toml", "%F0%9F%A6%80/oauth2/v2.0/authorize"] {
+    for path in [
+        "%00",
+        "%ff/v2.0/.well-known/openid-configuration",
+        "..%2f..%2fetc",
+        "a/b/c/d",
+        "lab/assets/..%2f..%2fCargo.toml",
+        "%F0%9F%A6%80/oauth2/v2.0/authorize",
+    ] {
         let response = client().get(format!("{}/{path}", lab.url())).send().await.unwrap();
         assert!(response.status().is_client_error(), "{path} {}", response.status());
     }
@@ -79,7 +115,12 @@ async fn paths_cookies_and_headers_of_garbage_do_no_harm() {
 async fn bytes_that_are_no_http_do_not_stop_the_lab() {
     let lab = lab().await;
     let address = lab.url().strip_prefix("http://").unwrap().to_owned();
-    for bytes in [b"\x16\x03\x01\x00\xff".as_slice(), b"GET\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n", &[0xff; 64]] {
+    for bytes in [
+        b"\x16\x03\x01\x00\xff".as_slice(),
+        b"GET\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        &[0xff; 64],
+    ] {
         let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
         stream.write_all(bytes).await.unwrap();
         stream.shutdown().await.unwrap();

@@ -7,32 +7,32 @@ use std::fmt::Write;
 
 use entra_lab::EntraLab;
 use entra_lab::seed::DEFAULT_SEED;
-use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
-use reqwest::redirect::Policy;
+use reqwest::header::HeaderMap;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 
-pub const TENANT: &str = "10000000-0000-4000-8000-000000000001";
+use crate::support::{self, App, DAEMON, Json};
+
 pub const ALICE: &str = "a0000000-0000-4000-8000-00000000000a";
 pub const BOB: &str = "b0000000-0000-4000-8000-00000000000b";
 pub const CAROL: &str = "c0000000-0000-4000-8000-00000000000c";
 
-const DAEMON: &str = "c0ffee00-0000-4000-8000-000000005000";
 const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
+const SECRET: &str = "test-secret";
 const CALLBACK: &str = "http://localhost/callback";
 
-/// What an application of the tests may do: delegated scopes, application roles.
-const PERMISSIONS: [(&str, &str); 10] = [
-    ("User.Read", ""),
-    ("User.ReadBasic.All", ""),
-    ("User.Read.All", ""),
-    ("Directory.Read.All", ""),
-    ("Mail.Read", ""),
-    ("Mail.ReadBasic", ""),
-    ("", "none"),
-    ("", "User.Read.All"),
-    ("", "Directory.Read.All"),
-    ("", "Mail.Read"),
+/// The applications of the tests: client id, delegated scope, application role.
+const APPS: [(&str, &str, &str); 10] = [
+    ("7e570000-0000-4000-8000-000000000001", "User.Read", ""),
+    ("7e570000-0000-4000-8000-000000000002", "User.ReadBasic.All", ""),
+    ("7e570000-0000-4000-8000-000000000003", "User.Read.All", ""),
+    ("7e570000-0000-4000-8000-000000000004", "Directory.Read.All", ""),
+    ("7e570000-0000-4000-8000-000000000005", "Mail.Read", ""),
+    ("7e570000-0000-4000-8000-000000000006", "Mail.ReadBasic", ""),
+    ("7e570000-0000-4000-8000-000000000007", "", "none"),
+    ("7e570000-0000-4000-8000-000000000008", "", "User.Read.All"),
+    ("7e570000-0000-4000-8000-000000000009", "", "Directory.Read.All"),
+    ("7e570000-0000-4000-8000-000000000010", "", "Mail.Read"),
 ];
 
 pub struct GraphLab {
@@ -71,68 +71,34 @@ impl Answer {
 impl GraphLab {
     pub async fn start() -> Self {
         let lab = EntraLab::builder().seed_toml(&seed()).start().await.expect("the lab starts");
-        let http = reqwest::Client::builder().redirect(Policy::none()).no_proxy().build().expect("a client");
-        Self { lab, http }
+        Self { lab, http: support::client() }
     }
 
     /// The seed's daemon, which may list people.
     pub async fn daemon_token(&self) -> String {
-        self.client_credentials(DAEMON, "lab-secret-daemon-app", "https://graph.microsoft.com/.default").await
+        self.client_credentials(&DAEMON, "https://graph.microsoft.com/.default").await
     }
 
     /// The daemon's token for the sample API: a good token for somebody else.
     pub async fn api_token(&self) -> String {
-        let scope = "api://c0ffee00-0000-4000-8000-000000004000/.default";
-        self.client_credentials(DAEMON, "lab-secret-daemon-app", scope).await
+        self.client_credentials(&DAEMON, "api://c0ffee00-0000-4000-8000-000000004000/.default").await
     }
 
     /// A token of an application that holds this role on Graph.
     pub async fn app_token(&self, role: &str) -> String {
-        let client = client(PERMISSIONS.iter().position(|p| p.1 == role).expect("a known role"));
-        self.client_credentials(&client, "test-secret", "https://graph.microsoft.com/.default").await
+        let app = app(|(_, _, held)| *held == role);
+        self.client_credentials(&app, "https://graph.microsoft.com/.default").await
     }
 
     /// A token with this scope of Graph, after a sign-in on the pages.
     pub async fn user_token(&self, upn: &str, scope: &str) -> String {
-        let answer = self.sign_in(upn, scope).await;
-        answer["access_token"].as_str().expect("an access token").to_owned()
+        self.sign_in(upn, scope).await.text("access_token").to_owned()
     }
 
     /// The whole answer of the token endpoint after a sign-in.
-    pub async fn sign_in(&self, upn: &str, scope: &str) -> Value {
-        let client = client(PERMISSIONS.iter().position(|p| p.0 == scope).expect("a known scope"));
-        let query = [
-            ("client_id", client.as_str()),
-            ("response_type", "code"),
-            ("redirect_uri", CALLBACK),
-            ("scope", &format!("openid https://graph.microsoft.com/{scope}")),
-            ("login_hint", upn),
-        ];
-        let authorize = format!("{}/{TENANT}/oauth2/v2.0/authorize", self.lab.url());
-        let page = self.http.get(authorize).query(&query).send().await.expect("the sign-in page");
-        let cookie = page.headers().get(SET_COOKIE).and_then(|v| v.to_str().ok()).expect("a cookie");
-        let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
-        let html = page.text().await.expect("the page is text");
-        let form = [
-            ("transaction", hidden(&html, "transaction")),
-            ("form_token", hidden(&html, "form_token")),
-            ("action", "password"),
-            ("password", "Passw0rd!lab"),
-        ];
-        let login = format!("{}/{TENANT}/login", self.lab.url());
-        let sent = self.http.post(login).header(COOKIE, cookie).form(&form).send().await;
-        let sent = sent.expect("the password was sent");
-        let back = sent.headers().get(LOCATION).and_then(|v| v.to_str().ok()).expect("a redirect");
-        let back = url::Url::parse(back).expect("a URL");
-        let code = back.query_pairs().find(|(name, _)| name == "code").expect("a code").1.into_owned();
-        let form = [
-            ("grant_type", "authorization_code"),
-            ("client_id", client.as_str()),
-            ("client_secret", "test-secret"),
-            ("redirect_uri", CALLBACK),
-            ("code", &code),
-        ];
-        self.token(&form).await
+    pub async fn sign_in(&self, upn: &str, scope: &str) -> Json {
+        let app = app(|(_, agreed, _)| *agreed == scope);
+        support::tokens(&self.lab, &app, upn, &format!("openid https://graph.microsoft.com/{scope}")).await
     }
 
     /// `GET` below `/v1.0`.
@@ -158,31 +124,15 @@ impl GraphLab {
         Answer::of(self.http.get(link).bearer_auth(token).send().await.expect("Graph answers")).await
     }
 
-    async fn client_credentials(&self, client: &str, secret: &str, scope: &str) -> String {
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", client),
-            ("client_secret", secret),
-            ("scope", scope),
-        ];
-        self.token(&form).await["access_token"].as_str().expect("an access token").to_owned()
-    }
-
-    async fn token(&self, form: &[(&str, &str)]) -> Value {
-        let url = format!("{}/{TENANT}/oauth2/v2.0/token", self.lab.url());
-        let answer = self.http.post(url).form(form).send().await.expect("the token endpoint answers");
-        assert_eq!(answer.status(), StatusCode::OK, "a token for the test");
-        answer.json().await.expect("the answer is JSON")
+    async fn client_credentials(&self, app: &App, scope: &str) -> String {
+        let form = support::form(app, &[("grant_type", "client_credentials"), ("scope", scope)]);
+        support::token(&self.lab, &form).await.text("access_token").to_owned()
     }
 }
 
-fn client(index: usize) -> String {
-    format!("7e570000-0000-4000-8000-{index:012}")
-}
-
-fn hidden<'h>(html: &'h str, name: &str) -> &'h str {
-    let (_, rest) = html.split_once(&format!("name=\"{name}\" value=\"")).expect("the hidden field");
-    rest.split('"').next().unwrap_or_default()
+fn app(wanted: impl FnMut(&&(&'static str, &str, &str)) -> bool) -> App {
+    let (id, ..) = APPS.iter().find(wanted).expect("one of the applications of the tests");
+    App { id, secret: SECRET, redirect_uri: CALLBACK }
 }
 
 /// The built-in seed, one more scope of Graph, somebody without a mailbox, and the test applications.
@@ -199,11 +149,10 @@ upn = "nomail@contoso.test"
 display_name = "No Mail"
 "#,
     );
-    for (index, (scope, role)) in PERMISSIONS.iter().enumerate() {
-        let id = client(index);
+    for (id, scope, role) in APPS {
         let _ = write!(
             seed,
-            "\n[[tenant.app]]\nid = \"{id}\"\nname = \"test {index}\"\nsecrets = [\"test-secret\"]\n\
+            "\n[[tenant.app]]\nid = \"{id}\"\nname = \"test {scope}{role}\"\nsecrets = [\"{SECRET}\"]\n\
              redirect_uris = [\"{CALLBACK}\"]\n\
              needs = [{{ resource = \"{GRAPH}\", delegated = [{}], application = [{}] }}]\n",
             quoted(scope),

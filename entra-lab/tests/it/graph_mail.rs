@@ -112,7 +112,9 @@ async fn bad_options_are_refused_and_prefer_is_ignored() {
     let token = graph.user_token("alice@contoso.test", "Mail.Read").await;
     let bearer = format!("Bearer {token}");
 
-    for query in ["$top=0", "$top=1001", "$skip=-1", "$skip=99999999999999999999", "$select=shoeSize", "$top=1&$top=2"] {
+    for query in
+        ["$top=0", "$top=1001", "$skip=-1", "$skip=99999999999999999999", "$select=shoeSize", "$top=1&$top=2"]
+    {
         let answer = graph.get(&token, &format!("/me/messages?{query}")).await;
         assert_eq!(answer.error(), (400, "BadRequest".to_owned()), "{query}");
     }

@@ -48,7 +48,9 @@ async fn an_unknown_property_or_a_bad_option_is_refused() {
     let graph = GraphLab::start().await;
     let token = graph.daemon_token().await;
 
-    for path in ["/users?$select=shoeSize", "/users?$top=0", "/users?$top=1000", "/users?$top=many", "/users?$wat=1"] {
+    for path in
+        ["/users?$select=shoeSize", "/users?$top=0", "/users?$top=1000", "/users?$top=many", "/users?$wat=1"]
+    {
         assert_eq!(graph.get(&token, path).await.error(), (400, "BadRequest".to_owned()), "{path}");
     }
     let one = format!("/users/{ALICE}?$select=shoeSize");
@@ -60,7 +62,9 @@ async fn an_option_that_the_lab_does_not_do_is_refused_instead_of_ignored() {
     let graph = GraphLab::start().await;
     let token = graph.daemon_token().await;
 
-    for option in ["$filter=displayName%20eq%20'x'", "$orderby=id", "$count=true", "$search=x", "$skip=2", "filter=x"] {
+    for option in
+        ["$filter=displayName%20eq%20'x'", "$orderby=id", "$count=true", "$search=x", "$skip=2", "filter=x"]
+    {
         let answer = graph.get(&token, &format!("/users?{option}")).await;
 
         assert_eq!(answer.error(), (400, "Request_UnsupportedQuery".to_owned()), "{option}");
@@ -113,7 +117,8 @@ async fn a_link_leads_back_the_way_the_call_came() {
     let graph = GraphLab::start().await;
     let bearer = format!("Bearer {}", graph.daemon_token().await);
 
-    let answer = graph.get_with(&[("authorization", &bearer), ("host", "entra-lab:8400")], "/users?$top=1").await;
+    let answer =
+        graph.get_with(&[("authorization", &bearer), ("host", "entra-lab:8400")], "/users?$top=1").await;
 
     let page = answer.json();
     assert!(page["@odata.nextLink"].as_str().unwrap().starts_with("http://entra-lab:8400/v1.0/users?"));
@@ -214,7 +219,7 @@ async fn an_unknown_user_is_not_found() {
     let graph = GraphLab::start().await;
     let token = graph.daemon_token().await;
 
-    for user in ["nobody@contoso.test", "10000000-0000-4000-8000-000000000009", "%00", "%2e%2e", "'"] {
+    for user in ["nobody@contoso.test", "10000000-0000-4000-8000-000000000009", "%00", "%ff", "'"] {
         for rest in ["", "/photo", "/photo/$value"] {
             let answer = graph.get(&token, &format!("/users/{user}{rest}")).await;
             assert_eq!(answer.error(), (404, "Request_ResourceNotFound".to_owned()), "{user}{rest}");

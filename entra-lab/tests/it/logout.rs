@@ -10,7 +10,8 @@ async fn sign_out_ends_the_session_and_goes_back_with_the_state() {
     let mut browser = Browser::new(&lab);
     browser.sign_in(&authorize_url(&lab, TENANT, &WEB_APP, &[]), ALICE).await;
     let cookie = browser.cookie.clone();
-    let url = format!("{}/{TENANT}/oauth2/v2.0/logout?post_logout_redirect_uri={BACK}&state=s%201", lab.url());
+    let url =
+        format!("{}/{TENANT}/oauth2/v2.0/logout?post_logout_redirect_uri={BACK}&state=s%201", lab.url());
     let back = browser.open(&url).await;
     assert_eq!(back.status, 302);
     assert_eq!(back.location.as_deref(), Some("http://localhost:3000/signout-callback-oidc?state=s+1"));

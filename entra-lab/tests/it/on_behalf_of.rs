@@ -163,7 +163,11 @@ async fn every_field_is_needed() {
 
 #[tokio::test]
 async fn common_is_no_tenant_for_an_exchange() {
-    let seed = entra_lab::DEFAULT_SEED.replacen("name = \"web-api-obo\"", "name = \"web-api-obo\"\nmulti_tenant = true", 1);
+    let seed = entra_lab::DEFAULT_SEED.replacen(
+        "name = \"web-api-obo\"",
+        "name = \"web-api-obo\"\nmulti_tenant = true",
+        1,
+    );
     let lab = EntraLab::builder().seed_toml(&seed).start().await.unwrap();
     let assertion = api_token(&lab, ALICE).await;
     let rest = [

@@ -38,7 +38,8 @@ fn start(variables: &[(&str, &str)]) -> (Running, String, Vec<String>) {
     let first = lines.next().unwrap();
     let rest = lines.by_ref().take_while(|l| !l.contains("note")).collect();
     std::thread::spawn(move || lines.for_each(drop));
-    let address = first.strip_prefix("entra-lab listening on ").unwrap_or_else(|| panic!("{first}")).to_owned();
+    let address =
+        first.strip_prefix("entra-lab listening on ").unwrap_or_else(|| panic!("{first}")).to_owned();
     (Running(child), address, rest)
 }
 

@@ -32,17 +32,37 @@ fn a_misspelt_key_names_its_line() {
 #[test]
 fn references_to_nothing_name_their_line() {
     for (from, to, expected) in [
-        ("users = [\"alice@contoso.test\", ", "users = [\"zoe@contoso.test\", ", "no [[tenant.user]] has the upn zoe@contoso.test"),
-        ("scopes = [\"Mail.Read\"]", "scopes = [\"Mail.Raed\"]", "Microsoft Graph exposes no scope Mail.Raed"),
-        ("roles = [\"Reader\", \"Editor\"]", "roles = [\"Reader\", \"Writer\"]", "web-app exposes no app role Writer"),
+        (
+            "users = [\"alice@contoso.test\", ",
+            "users = [\"zoe@contoso.test\", ",
+            "no [[tenant.user]] has the upn zoe@contoso.test",
+        ),
+        (
+            "scopes = [\"Mail.Read\"]",
+            "scopes = [\"Mail.Raed\"]",
+            "Microsoft Graph exposes no scope Mail.Raed",
+        ),
+        (
+            "roles = [\"Reader\", \"Editor\"]",
+            "roles = [\"Reader\", \"Writer\"]",
+            "web-app exposes no app role Writer",
+        ),
         ("access_token_version = 1", "access_token_version = 3", "access_token_version is 1 or 2"),
-        ("id = \"b0000000-0000-4000-8000-00000000000b\"", "id = \"a0000000-0000-4000-8000-00000000000a\"", "used twice"),
+        (
+            "id = \"b0000000-0000-4000-8000-00000000000b\"",
+            "id = \"a0000000-0000-4000-8000-00000000000a\"",
+            "used twice",
+        ),
         ("upn = \"bob@contoso.test\"", "upn = \"ALICE@contoso.test\"", "is there twice"),
     ] {
         let text = DEFAULT_SEED.replacen(from, to, 1);
         let (line, message) = complaint(&text);
         assert!(message.contains(expected), "{message}");
-        let nth = if expected == "used twice" { text.lines().position(|l| l == "upn = \"bob@contoso.test\"").unwrap() } else { line_of(&text, to) };
+        let nth = if expected == "used twice" {
+            text.lines().position(|l| l == "upn = \"bob@contoso.test\"").unwrap()
+        } else {
+            line_of(&text, to)
+        };
         assert_eq!(line, nth, "{message}");
     }
 }

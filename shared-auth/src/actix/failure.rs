@@ -55,8 +55,18 @@ impl PageError {
 
     pub(super) fn failure(&self, path: &str) -> Failure {
         match &self.0 {
-            Reason::NobodySignedIn => Failure::new(401, "Please sign in", "This page is about you, and nobody is signed in.", "Sign in."),
-            Reason::NotFound => Failure::new(404, "There is no such page", "The address leads nowhere.", "Go to the home page."),
+            Reason::NobodySignedIn => Failure::new(
+                401,
+                "Please sign in",
+                "This page is about you, and nobody is signed in.",
+                "Sign in.",
+            ),
+            Reason::NotFound => Failure::new(
+                404,
+                "There is no such page",
+                "The address leads nowhere.",
+                "Go to the home page.",
+            ),
             Reason::ForeignForm => Failure::new(
                 400,
                 "That form was not accepted",
@@ -138,7 +148,7 @@ fn of(error: &Error, path: &str) -> Failure {
             "Start the sign-in again. If you pressed the back button, that is all that happened.",
         )
         .retry(SIGN_IN_AGAIN),
-        Error::SignIn(SignInError::Denied { error: word, .. }) if word == "access_denied" => {
+        Error::SignIn(SignInError::Denied { error: word, description }) if word == "access_denied" => {
             let mut failure = Failure::new(
                 403,
                 "You were not signed in",
@@ -146,10 +156,10 @@ fn of(error: &Error, path: &str) -> Failure {
                 "Sign in again and accept them, or ask an administrator to do it for everyone.",
             )
             .retry(SIGN_IN_AGAIN);
-            failure.code = Some(word.clone());
+            failure.code = Some(code_to_look_up(word, description));
             failure
         }
-        Error::SignIn(SignInError::Denied { error: word, .. }) => {
+        Error::SignIn(SignInError::Denied { error: word, description }) => {
             let mut failure = Failure::new(
                 400,
                 "The sign-in failed",
@@ -157,7 +167,7 @@ fn of(error: &Error, path: &str) -> Failure {
                 "Try once more. If it happens again, give the word below to whoever runs this app.",
             )
             .retry(SIGN_IN_AGAIN);
-            failure.code = Some(word.clone());
+            failure.code = Some(code_to_look_up(word, description));
             failure
         }
         Error::SignIn(SignInError::Malformed(_)) => Failure::new(
@@ -226,6 +236,17 @@ fn of(error: &Error, path: &str) -> Failure {
         .about(error)
         .retry(path),
     }
+}
+
+/// The AADSTS number where Entra's sentence begins with one; it is only shown, nothing decides by it.
+fn code_to_look_up(error: &str, description: &str) -> String {
+    let number: String = description
+        .strip_prefix("AADSTS")
+        .unwrap_or_default()
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
+    if number.is_empty() { error.to_owned() } else { format!("AADSTS{number}") }
 }
 
 fn is_consent_missing(error: &Error) -> bool {

@@ -22,7 +22,7 @@ mod sign_in;
 pub use bearer::{BearerAuth, RequireRole, RequireScope};
 pub use caller::{AppCaller, UserCaller};
 pub use error_response::ApiError;
-pub use health::health_routes;
 pub use failure::{Failure, PageError};
+pub use health::health_routes;
 pub use session::{CookieKey, SignedInUser};
 pub use sign_in::{Failures, SignInOptions, SignInRoutes};

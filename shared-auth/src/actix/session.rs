@@ -170,7 +170,10 @@ impl TypedSession {
     /// Takes the sign-in that `response` answers; a second answer to it finds nothing.
     pub fn take(&self, response: &AuthorizationResponse) -> Result<(AuthCodeFlow, String), Error> {
         let mut open: Vec<OpenSignIn> = self.0.get(Self::OPEN).ok().flatten().unwrap_or_default();
-        let at = open.iter().position(|open| open.flow.is_answered_by(response)).ok_or(SignInError::UnknownFlow)?;
+        let at = open
+            .iter()
+            .position(|open| open.flow.is_answered_by(response))
+            .ok_or(SignInError::UnknownFlow)?;
         let OpenSignIn { flow, return_to } = open.remove(at);
         self.put(Self::OPEN, &open)?;
         Ok((flow, return_to))

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError, generate_session_key};
+use actix_session::storage::{
+    LoadError, SaveError, SessionKey, SessionStore, UpdateError, generate_session_key,
+};
 use actix_web::cookie::time;
 use aws_lc_rs::digest::{SHA256, digest};
 use moka::Expiry;
@@ -36,8 +38,11 @@ impl MemorySessionStore {
             let bytes: usize = kept.state.iter().map(|(key, value)| key.len() + value.len() + 64).sum();
             u32::try_from(bytes + 128).unwrap_or(u32::MAX)
         };
-        let sessions =
-            Cache::builder().max_capacity(MEMORY_LIMIT_BYTES).weigher(weigh).expire_after(IdleLifetime).build();
+        let sessions = Cache::builder()
+            .max_capacity(MEMORY_LIMIT_BYTES)
+            .weigher(weigh)
+            .expire_after(IdleLifetime)
+            .build();
         Self { sessions }
     }
 
@@ -65,7 +70,12 @@ impl SessionStore for MemorySessionStore {
         Ok(key)
     }
 
-    async fn update(&self, key: SessionKey, state: State, ttl: &time::Duration) -> Result<SessionKey, UpdateError> {
+    async fn update(
+        &self,
+        key: SessionKey,
+        state: State,
+        ttl: &time::Duration,
+    ) -> Result<SessionKey, UpdateError> {
         let id = hashed(&key);
         // A session that was ended meanwhile, by a sign-out in another tab, must not come back to life.
         if self.sessions.contains_key(&id) {
@@ -97,7 +107,13 @@ impl Expiry<[u8; 32], Arc<Kept>> for IdleLifetime {
         Some(kept.ttl)
     }
 
-    fn expire_after_update(&self, _: &[u8; 32], kept: &Arc<Kept>, _: Instant, _: Option<Duration>) -> Option<Duration> {
+    fn expire_after_update(
+        &self,
+        _: &[u8; 32],
+        kept: &Arc<Kept>,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
         Some(kept.ttl)
     }
 }

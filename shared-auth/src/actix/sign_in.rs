@@ -174,12 +174,17 @@ struct Start {
 }
 
 /// Step 2.
-async fn start(request: HttpRequest, query: web::Query<Start>, routes: web::Data<SignInRoutes>) -> Result<HttpResponse, PageError> {
+async fn start(
+    request: HttpRequest,
+    query: web::Query<Start>,
+    routes: web::Data<SignInRoutes>,
+) -> Result<HttpResponse, PageError> {
     let session = TypedSession(request.get_session());
     let return_to = own_path(&routes.options.public_url, &query.return_to);
     let callback = routes.own_address(CALLBACK);
     // What a page could not do silently is asked for now: claims to satisfy, scopes to consent to.
-    let (claims, more) = session.take_challenge().map_or_else(Default::default, |open| (open.claims, open.scopes));
+    let (claims, more) =
+        session.take_challenge().map_or_else(Default::default, |open| (open.claims, open.scopes));
     let mut flow = routes.client.initiate_auth_code_flow(routes.options.scopes.with(&more), &callback);
     if let Some(claims) = claims {
         flow = flow.claims(claims);
@@ -216,7 +221,11 @@ struct SignOut {
 }
 
 /// Step 11.
-async fn sign_out(request: HttpRequest, form: web::Form<SignOut>, routes: web::Data<SignInRoutes>) -> Result<HttpResponse, PageError> {
+async fn sign_out(
+    request: HttpRequest,
+    form: web::Form<SignOut>,
+    routes: web::Data<SignInRoutes>,
+) -> Result<HttpResponse, PageError> {
     let session = TypedSession(request.get_session());
     let Some(user) = session.user() else {
         return Ok(to("/")); // Another tab was faster.
@@ -228,10 +237,12 @@ async fn sign_out(request: HttpRequest, form: web::Form<SignOut>, routes: web::D
     session.sign_out();
     tracing::info!(step = 11, "signed out: session and tokens are gone");
     // Here it is done. Entra's own session ends there, if it can be reached.
-    let entra = routes.client.authority().metadata().await.ok().and_then(|metadata| metadata.end_session_endpoint);
+    let entra =
+        routes.client.authority().metadata().await.ok().and_then(|metadata| metadata.end_session_endpoint);
     Ok(match entra {
         Some(mut url) => {
-            url.query_pairs_mut().append_pair("post_logout_redirect_uri", routes.own_address(SIGNED_OUT).as_str());
+            url.query_pairs_mut()
+                .append_pair("post_logout_redirect_uri", routes.own_address(SIGNED_OUT).as_str());
             if let Some(hint) = &user.claims.login_hint {
                 url.query_pairs_mut().append_pair("logout_hint", hint);
             }
@@ -253,7 +264,9 @@ fn to(address: &str) -> HttpResponse {
 /// The path to return to, if it is one of our own; home otherwise.
 fn own_path(public_url: &Url, wanted: &str) -> String {
     const HOME: &str = "/";
-    let plain = wanted.starts_with('/') && wanted.len() < 2_000 && !wanted.chars().any(|c| c.is_control() || c == '\\');
+    let plain = wanted.starts_with('/')
+        && wanted.len() < 2_000
+        && !wanted.chars().any(|c| c.is_control() || c == '\\');
     // Resolved as a browser would: what leaves our origin that way is not a path of ours, however it is spelt.
     match public_url.join(wanted) {
         Ok(url) if plain && url.origin() == public_url.origin() && !url.path().starts_with("//") => {
@@ -306,7 +319,8 @@ where
         let (answer, routes) = (self.service.call(request), Rc::clone(&self.routes));
         Box::pin(async move {
             let answer = answer.await?;
-            let Some(error) = answer.response().error().and_then(|error| error.as_error::<PageError>()) else {
+            let Some(error) = answer.response().error().and_then(|error| error.as_error::<PageError>())
+            else {
                 if answer.status().is_success() {
                     TypedSession(answer.request().get_session()).answered(answer.request().path());
                 }
@@ -322,7 +336,8 @@ impl SignInRoutes {
     /// A redirect to the sign-in where that may help, a page otherwise.
     fn answer(&self, request: &HttpRequest, error: &PageError) -> HttpResponse {
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        let is_page = request.method() == Method::GET && ![SIGN_IN, CALLBACK, SIGNED_OUT].contains(&request.path());
+        let is_page =
+            request.method() == Method::GET && ![SIGN_IN, CALLBACK, SIGNED_OUT].contains(&request.path());
         let help = match &error.0 {
             Reason::NobodySignedIn => true,
             Reason::Error(error) if needs_sign_in(error) => {
@@ -341,7 +356,8 @@ impl SignInRoutes {
             sign_in.query_pairs_mut().append_pair("return_to", path);
             return to(&format!("{SIGN_IN}?{}", sign_in.query().unwrap_or_default()));
         }
-        let failure = error.failure(path);
+        // The callback's address holds a code; trying again starts from the beginning.
+        let failure = error.failure(if request.path() == CALLBACK { SIGN_IN } else { path });
         if failure.status >= 500 {
             tracing::error!("{}: {error}", request.path());
         } else {
@@ -363,7 +379,10 @@ fn needs_sign_in(error: &Error) -> bool {
         Error::Downstream(down) => {
             down.status == 401
                 && down.challenge.as_ref().is_some_and(|challenge| {
-                    matches!(challenge.get("error"), Some("insufficient_claims" | "interaction_required" | "invalid_token"))
+                    matches!(
+                        challenge.get("error"),
+                        Some("insufficient_claims" | "interaction_required" | "invalid_token")
+                    )
                 })
         }
         _ => false,
@@ -378,10 +397,29 @@ mod tests {
     fn the_way_back_never_leaves_the_site() {
         let own = Url::parse("http://localhost:3000").unwrap();
         let tries = [
-            "", "//evil.test", "/\\evil.test", "\\\\evil.test", "/\t/evil.test", "/\r\n/evil.test", "https://evil.test",
-            "https:evil.test", "http:/evil.test", "javascript:alert(1)", "data:text/html,x", "///evil.test", "/\\/evil.test",
-            "http://localhost:3000@evil.test", "//localhost:3000@evil.test", "http://localhost:3000.evil.test",
-            "evil.test", ".evil.test", "@evil.test", "/\u{0}//evil.test", "http://localhost:3001/", "/..//evil.test", "/.//evil.test",
+            "",
+            "//evil.test",
+            "/\\evil.test",
+            "\\\\evil.test",
+            "/\t/evil.test",
+            "/\r\n/evil.test",
+            "https://evil.test",
+            "https:evil.test",
+            "http:/evil.test",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "///evil.test",
+            "/\\/evil.test",
+            "http://localhost:3000@evil.test",
+            "//localhost:3000@evil.test",
+            "http://localhost:3000.evil.test",
+            "evil.test",
+            ".evil.test",
+            "@evil.test",
+            "/\u{0}//evil.test",
+            "http://localhost:3001/",
+            "/..//evil.test",
+            "/.//evil.test",
         ];
         for wanted in tries {
             assert_eq!(own_path(&own, wanted), "/", "{wanted:?}");

@@ -103,7 +103,8 @@ mod tests {
 
     #[tokio::test]
     async fn two_hundred_callers_make_one_request() {
-        let (flights, count, go) = (Flights::default(), Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let (flights, count, go) =
+            (Flights::default(), Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
 
         let callers: Vec<_> = (0..200)
             .map(|_| {

@@ -50,7 +50,12 @@ pub(crate) struct CachedToken<K: TokenKind> {
 }
 
 impl<K: TokenKind> CachedToken<K> {
-    pub fn new(access_token: AccessToken<K>, scopes: Scopes, expires_at: Timestamp, cached_at: Timestamp) -> Self {
+    pub fn new(
+        access_token: AccessToken<K>,
+        scopes: Scopes,
+        expires_at: Timestamp,
+        cached_at: Timestamp,
+    ) -> Self {
         let usable_until = expires_at.checked_sub(EXPIRY_BUFFER).unwrap_or(Timestamp::MIN);
         Self { access_token, scopes, expires_at, cached_at, usable_until }
     }
@@ -105,7 +110,11 @@ impl<K: TokenKind> MemoryCache<K> {
     pub fn token(&self, partition: &PartitionKey, scopes: &Scopes) -> Option<CachedToken<K>> {
         let now = self.clock.now();
         let partition = self.partitions.get(partition)?;
-        partition.tokens.iter().find(|token| token.scopes.contains_all(scopes) && token.is_usable(now)).cloned()
+        partition
+            .tokens
+            .iter()
+            .find(|token| token.scopes.contains_all(scopes) && token.is_usable(now))
+            .cloned()
     }
 
     /// The refresh token of an account.
@@ -172,7 +181,12 @@ impl<K: TokenKind> MemoryCache<K> {
 struct KeptAsLongAsItIsWorth;
 
 impl<K: TokenKind> Expiry<PartitionKey, Arc<Partition<K>>> for KeptAsLongAsItIsWorth {
-    fn expire_after_create(&self, _: &PartitionKey, value: &Arc<Partition<K>>, _: Instant) -> Option<Duration> {
+    fn expire_after_create(
+        &self,
+        _: &PartitionKey,
+        value: &Arc<Partition<K>>,
+        _: Instant,
+    ) -> Option<Duration> {
         Some(value.keep)
     }
 
@@ -187,7 +201,11 @@ impl<K: TokenKind> Expiry<PartitionKey, Arc<Partition<K>>> for KeptAsLongAsItIsW
     }
 }
 
-fn worth_keeping<K: TokenKind>(tokens: &[CachedToken<K>], has_refresh_token: bool, now: Timestamp) -> Duration {
+fn worth_keeping<K: TokenKind>(
+    tokens: &[CachedToken<K>],
+    has_refresh_token: bool,
+    now: Timestamp,
+) -> Duration {
     if has_refresh_token {
         return REFRESH_TOKEN_LIFETIME;
     }
@@ -216,7 +234,12 @@ mod tests {
         (MemoryCache::new(Arc::new(clock.clone())), clock, PartitionKey::account("e", "t", "c", "u"))
     }
 
-    fn token(cache: &MemoryCache<User>, text: &str, scopes: &str, lifetime: SignedDuration) -> CachedToken<User> {
+    fn token(
+        cache: &MemoryCache<User>,
+        text: &str,
+        scopes: &str,
+        lifetime: SignedDuration,
+    ) -> CachedToken<User> {
         let now = cache.clock.now();
         CachedToken::new(AccessToken::new(text), scopes.into(), now + lifetime, now)
     }
@@ -289,7 +312,10 @@ mod tests {
 
         cache.store(&key, token(&cache, "b", "B", hour), None);
 
-        assert_eq!(cache.refresh_token(&key).map(|token| token.expose().to_owned()).as_deref(), Some("first"));
+        assert_eq!(
+            cache.refresh_token(&key).map(|token| token.expose().to_owned()).as_deref(),
+            Some("first")
+        );
     }
 
     #[test]

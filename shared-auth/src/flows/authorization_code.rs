@@ -45,7 +45,11 @@ impl ConfidentialClient {
     ///
     /// # Errors
     /// [`Error::Transport`] or [`Error::Refused`] where the authority cannot be asked for its endpoints.
-    pub fn initiate_auth_code_flow(&self, scopes: impl Into<Scopes>, redirect_uri: &Url) -> InitiateAuthCodeFlow {
+    pub fn initiate_auth_code_flow(
+        &self,
+        scopes: impl Into<Scopes>,
+        redirect_uri: &Url,
+    ) -> InitiateAuthCodeFlow {
         InitiateAuthCodeFlow {
             client: Arc::clone(&self.inner),
             scopes: scopes.into(),
@@ -222,7 +226,7 @@ impl AuthorizationResponse {
             (Some(code), None) => Ok(AuthorizationCode::new(code)),
             (None, Some(error)) => Err(Denial {
                 error: printable(&error, 60),
-                description: printable(&single("error_description")?.unwrap_or_default(), 500),
+                description: printable(without_ids(&single("error_description")?.unwrap_or_default()), 500),
             }),
             (Some(_), Some(_)) => return Err(SignInError::Malformed("it holds a code and an error")),
             (None, None) => return Err(SignInError::Malformed("it holds neither a code nor an error")),
@@ -243,7 +247,11 @@ pub struct SignIn {
     pub result: AuthenticationResult<User>,
 }
 
-async fn finish(client: &Inner, flow: AuthCodeFlow, response: AuthorizationResponse) -> Result<SignIn, Error> {
+async fn finish(
+    client: &Inner,
+    flow: AuthCodeFlow,
+    response: AuthorizationResponse,
+) -> Result<SignIn, Error> {
     // Step 5. The answer must belong to this flow, be recent, and come from the authority that was asked.
     let age = client.clock.now().duration_since(flow.started_at);
     if !flow.is_answered_by(&response) || age > FLOW_LIFETIME || age.is_negative() {
@@ -270,10 +278,9 @@ async fn finish(client: &Inner, flow: AuthCodeFlow, response: AuthorizationRespo
     tracing::info!(step = 6, "the code was redeemed");
 
     // Step 7. The ID token says who signed in, so it is checked like any token that crosses a border.
-    let id_token = tokens
-        .id_token
-        .as_ref()
-        .ok_or_else(|| SignInError::IdToken("the token endpoint sent none; was openid asked for?".to_owned()))?;
+    let id_token = tokens.id_token.as_ref().ok_or_else(|| {
+        SignInError::IdToken("the token endpoint sent none; was openid asked for?".to_owned())
+    })?;
     let id_token = client.id_tokens.validate(id_token.expose_secret(), &flow.nonce).await?;
     tracing::info!(step = 7, "the ID token passed every check");
 
@@ -292,14 +299,20 @@ async fn finish(client: &Inner, flow: AuthCodeFlow, response: AuthorizationRespo
 
 fn random() -> Result<[u8; 32], Error> {
     let mut bytes = [0; 32];
-    aws_lc_rs::rand::fill(&mut bytes)
-        .map_err(|_| crate::env::ConfigError::new("randomness", "the system's random generator does not answer"))?;
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| {
+        crate::env::ConfigError::new("randomness", "the system's random generator does not answer")
+    })?;
     Ok(bytes)
 }
 
 /// 256 random bits as text.
 fn random_text() -> Result<String, Error> {
     random().map(|bytes| pkce::verifier(bytes).expose().to_owned())
+}
+
+/// Entra's sentence without the trailer of ids and times behind it.
+fn without_ids(description: &str) -> &str {
+    description.split("Trace ID:").next().unwrap_or_default().trim_end()
 }
 
 /// Text from outside that may be shown: one line, no control characters, not too long.
@@ -315,7 +328,9 @@ mod tests {
 
     #[test]
     fn contradicting_answers_are_refused() {
-        for form in ["", "code=a", "state=s", "code=&state=s", "code=a&code=b&state=s", "code=a&error=b&state=s"] {
+        for form in
+            ["", "code=a", "state=s", "code=&state=s", "code=a&code=b&state=s", "code=a&error=b&state=s"]
+        {
             assert!(matches!(AuthorizationResponse::parse(form), Err(SignInError::Malformed(_))), "{form}");
         }
     }

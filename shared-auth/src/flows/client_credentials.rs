@@ -33,7 +33,11 @@ impl ConfidentialClient {
     /// [`Error::Config`] before any network for scopes that are not `{resource}/.default` and for a tenant that is no
     /// tenant (`common`, `organizations`, `consumers`); [`Error::Refused`] with Entra's codes; [`Error::Transport`].
     pub fn acquire_token_for_client(&self, scopes: impl Into<Scopes>) -> AcquireTokenForClient {
-        AcquireTokenForClient { client: Arc::clone(&self.inner), scopes: scopes.into(), options: Options::default() }
+        AcquireTokenForClient {
+            client: Arc::clone(&self.inner),
+            scopes: scopes.into(),
+            options: Options::default(),
+        }
     }
 }
 
@@ -61,10 +65,18 @@ impl AcquireTokenForClient {
     async fn acquire(self) -> Result<AuthenticationResult<App>, Error> {
         let Self { client, scopes, options } = self;
         if !scopes.is_default_only() {
-            return Err(ConfigError::new("scopes", "an application asks for \"{resource}/.default\" (AADSTS1002012)").into());
+            return Err(ConfigError::new(
+                "scopes",
+                "an application asks for \"{resource}/.default\" (AADSTS1002012)",
+            )
+            .into());
         }
         if matches!(client.authority.tenant(), "common" | "organizations" | "consumers") {
-            return Err(ConfigError::new("AZURE_TENANT_ID", "must name one tenant: an application has no home in \"common\"").into());
+            return Err(ConfigError::new(
+                "AZURE_TENANT_ID",
+                "must name one tenant: an application has no home in \"common\"",
+            )
+            .into());
         }
 
         // Step 2. The app-token cache, by authority, tenant and client.

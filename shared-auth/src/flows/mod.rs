@@ -41,21 +41,18 @@ macro_rules! acquisition_options {
     ($builder:ident) => {
         impl $builder {
             /// Asks for a token that satisfies a claims challenge (JSON text). The cache is bypassed.
-            #[must_use]
             pub fn claims(mut self, claims: impl Into<String>) -> Self {
                 self.options.claims = Some(claims.into());
                 self
             }
 
             /// Asks Entra even if the cache holds a token.
-            #[must_use]
             pub fn force_refresh(mut self) -> Self {
                 self.options.force_refresh = true;
                 self
             }
 
             /// The id under which Entra and we log the request; a new one by default.
-            #[must_use]
             pub fn correlation_id(mut self, id: uuid::Uuid) -> Self {
                 self.options.correlation_id = Some(id);
                 self
@@ -135,14 +132,18 @@ pub(crate) async fn redeem(
             happened: "the answer is not a token response".to_owned(),
             retryable: true,
         })?;
-        if !tokens.token_type.eq_ignore_ascii_case("bearer") || !is_header_safe(tokens.access_token.expose_secret()) {
-            let happened = "the answer holds a token of a kind that cannot be sent as a bearer token".to_owned();
+        if !tokens.token_type.eq_ignore_ascii_case("bearer")
+            || !is_header_safe(tokens.access_token.expose_secret())
+        {
+            let happened =
+                "the answer holds a token of a kind that cannot be sent as a bearer token".to_owned();
             return Err(TransportError { tried, endpoint, happened, retryable: false }.into());
         }
         return Ok(tokens);
     }
     // A body that is not an OAuth error, or a server in trouble: nobody's no.
-    let Some(no) = ErrorResponse::parse(&answer.body).filter(|_| answer.status < 500 && answer.status != 429) else {
+    let Some(no) = ErrorResponse::parse(&answer.body).filter(|_| answer.status < 500 && answer.status != 429)
+    else {
         return Err(answer.unusable(&tried, endpoint).into());
     };
     let needs_the_user = no.needs_the_user() && !matches!(grant, Grant::ClientCredentials);
@@ -171,7 +172,8 @@ pub(crate) fn to_cache<K: TokenKind>(
     let now = client.clock.now();
     let expires_at = now + jiff::SignedDuration::from_secs(tokens.expires_in);
     // RFC 6749 §5.1: without `scope`, what was asked for was granted.
-    let mut scopes = tokens.scope.as_deref().filter(|scope| !scope.trim().is_empty()).map_or(asked.clone(), Scopes::from);
+    let mut scopes =
+        tokens.scope.as_deref().filter(|scope| !scope.trim().is_empty()).map_or(asked.clone(), Scopes::from);
     if asked.is_default_only() {
         scopes = scopes.with(asked); // `.default` is never among the granted names, yet it is what is asked for again.
     }

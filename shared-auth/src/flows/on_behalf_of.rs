@@ -33,7 +33,11 @@ impl ConfidentialClient {
     /// # Errors
     /// [`Error::InteractionRequired`] where the user has to consent or to sign in again: there is no user in front of
     /// an API, so answer with a challenge. [`Error::Refused`] for a credential or assertion that Entra does not take.
-    pub fn acquire_token_on_behalf_of(&self, assertion: &UserAssertion, scopes: impl Into<Scopes>) -> AcquireTokenOnBehalfOf {
+    pub fn acquire_token_on_behalf_of(
+        &self,
+        assertion: &UserAssertion,
+        scopes: impl Into<Scopes>,
+    ) -> AcquireTokenOnBehalfOf {
         AcquireTokenOnBehalfOf {
             client: Arc::clone(&self.inner),
             assertion: assertion.clone(),
@@ -76,7 +80,8 @@ impl AcquireTokenOnBehalfOf {
             &client.client_id,
             &assertion,
         );
-        let (asking, wanted, asked_with, entry) = (Arc::clone(&client), scopes.clone(), options.clone(), partition.clone());
+        let (asking, wanted, asked_with, entry) =
+            (Arc::clone(&client), scopes.clone(), options.clone(), partition.clone());
         let request = async move {
             // Step 5. The incoming token goes to the token endpoint as the assertion.
             tracing::info!(step = 5, scopes = %wanted, "no token in the user-token cache; asking Entra on behalf of the caller");

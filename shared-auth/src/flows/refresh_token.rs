@@ -28,7 +28,7 @@ pub(super) async fn refresh(
         Ok(tokens) => tokens,
         Err(error) => {
             // A dead refresh token would only be refused again, and Entra counts that (AADSTS50196).
-            if error.refusal().is_some_and(|refusal| is_dead(refusal)) {
+            if error.refusal().is_some_and(is_dead) {
                 client.user_tokens.remove_refresh_token(&partition, &refresh_token);
             }
             return Err(error);
@@ -40,7 +40,8 @@ pub(super) async fn refresh(
         return Err(TransportError {
             tried: "refreshing a token".to_owned(),
             endpoint: "the token endpoint".to_owned(),
-            happened: "the answer is about another account than the one that was asked for; it is not used".to_owned(),
+            happened: "the answer is about another account than the one that was asked for; it is not used"
+                .to_owned(),
             retryable: false,
         }
         .into());

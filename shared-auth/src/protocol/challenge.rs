@@ -35,7 +35,10 @@ impl Challenge {
 
     /// The value of a parameter; names have no case.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.parameters
+            .iter()
+            .find(|(own, _)| own.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// The claims that the next authorization request must carry, as JSON text. Either base64 alphabet is understood.
@@ -95,7 +98,9 @@ fn parameters(mut rest: &str) -> (Vec<(String, String)>, &str) {
 
 /// A token of RFC 9110 §5.6.2, near enough, and what follows it.
 fn token(text: &str) -> Option<(&str, &str)> {
-    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.!#$%&'*+^`|~".contains(c))).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !(c.is_ascii_alphanumeric() || "-_.!#$%&'*+^`|~".contains(c)))
+        .unwrap_or(text.len());
     (end > 0).then(|| text.split_at(end))
 }
 

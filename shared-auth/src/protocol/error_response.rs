@@ -89,7 +89,9 @@ mod tests {
 
     #[test]
     fn other_json_is_not_an_oauth_error() {
-        for body in [&b"{}"[..], b"null", b"[]", b"<html>", b"{\"error\":{\"code\":\"x\"}}", b"{\"error\":\"\"}"] {
+        for body in
+            [&b"{}"[..], b"null", b"[]", b"<html>", b"{\"error\":{\"code\":\"x\"}}", b"{\"error\":\"\"}"]
+        {
             assert_eq!(ErrorResponse::parse(body), None);
         }
     }

@@ -87,7 +87,9 @@ impl Scopes {
 fn resource(scope: &str) -> String {
     const GRAPH: &str = "https://graph.microsoft.com";
     match scope.rsplit_once('/') {
-        Some((resource, _)) if !resource.ends_with(':') && !resource.ends_with(":/") => resource.to_ascii_lowercase(),
+        Some((resource, _)) if !resource.ends_with(':') && !resource.ends_with(":/") => {
+            resource.to_ascii_lowercase()
+        }
         _ => GRAPH.to_owned(),
     }
 }
@@ -147,7 +149,9 @@ mod tests {
 
     #[test]
     fn reserved_scopes_never_decide_a_lookup() {
-        assert!(Scopes::from("User.Read").contains_all(&Scopes::from("openid profile offline_access user.read")));
+        assert!(
+            Scopes::from("User.Read").contains_all(&Scopes::from("openid profile offline_access user.read"))
+        );
         assert!(!Scopes::from("openid").contains_all(&Scopes::from("User.Read")));
     }
 
@@ -158,10 +162,17 @@ mod tests {
 
     #[test]
     fn a_code_is_redeemed_for_the_first_resource() {
-        let scopes = Scopes::from("openid api://x/read User.Read api://x/write https://graph.microsoft.com/Mail.Read");
+        let scopes =
+            Scopes::from("openid api://x/read User.Read api://x/write https://graph.microsoft.com/Mail.Read");
 
         assert_eq!(scopes.first_resource().to_string(), "api://x/read api://x/write");
-        assert_eq!(Scopes::from("User.Read https://graph.microsoft.com/Mail.Read api://x/y").first_resource().iter().count(), 2);
+        assert_eq!(
+            Scopes::from("User.Read https://graph.microsoft.com/Mail.Read api://x/y")
+                .first_resource()
+                .iter()
+                .count(),
+            2
+        );
     }
 
     #[test]

@@ -37,7 +37,11 @@ impl Seconds {
             Seconds::Text(text) => text.trim().parse().map_err(|_| E::custom("not a number of seconds"))?,
         };
         // Ten years: what is longer is an error of the sender, and adding it to a date could overflow.
-        if (0..=315_360_000).contains(&seconds) { Ok(seconds) } else { Err(E::custom("a lifetime out of range")) }
+        if (0..=315_360_000).contains(&seconds) {
+            Ok(seconds)
+        } else {
+            Err(E::custom("a lifetime out of range"))
+        }
     }
 }
 
@@ -63,12 +67,15 @@ mod tests {
             let body = format!(r#"{{"access_token":"a","token_type":"Bearer","expires_in":{text}}}"#);
             assert!(serde_json::from_str::<TokenResponse>(&body).is_err(), "{text}");
         }
-        assert!(serde_json::from_str::<TokenResponse>(r#"{"access_token":"a","token_type":"Bearer"}"#).is_err());
+        assert!(
+            serde_json::from_str::<TokenResponse>(r#"{"access_token":"a","token_type":"Bearer"}"#).is_err()
+        );
     }
 
     #[test]
     fn debug_shows_no_token() {
-        let body = r#"{"access_token":"s3cret","refresh_token":"s3cret","token_type":"Bearer","expires_in":1}"#;
+        let body =
+            r#"{"access_token":"s3cret","refresh_token":"s3cret","token_type":"Bearer","expires_in":1}"#;
 
         assert!(!format!("{:?}", serde_json::from_str::<TokenResponse>(body).unwrap()).contains("s3cret"));
     }

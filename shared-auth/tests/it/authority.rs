@@ -58,7 +58,12 @@ async fn the_document_is_fetched_once_however_many_ask() {
     let lab = EntraLab::start().await.unwrap();
     let daemon = client(&lab, DAEMON);
 
-    let asking: Vec<_> = (0..50).map(|_| { let daemon = daemon.clone(); tokio::spawn(async move { daemon.connect().await }) }).collect();
+    let asking: Vec<_> = (0..50)
+        .map(|_| {
+            let daemon = daemon.clone();
+            tokio::spawn(async move { daemon.connect().await })
+        })
+        .collect();
     for one in asking {
         one.await.unwrap().unwrap();
     }
@@ -70,9 +75,13 @@ async fn the_document_is_fetched_once_however_many_ask() {
 async fn a_document_of_another_issuer_is_not_used_and_no_secret_is_sent() {
     let server = MockServer::start().await;
     let thief = document("https://evil.example/10000000-0000-4000-8000-000000000001/v2.0", &server.uri());
-    Mock::given(method("GET")).respond_with(ResponseTemplate::new(200).set_body_json(thief)).mount(&server).await;
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(thief))
+        .mount(&server)
+        .await;
 
-    let error = ConfidentialClient::new(config(&server.uri())).unwrap().acquire_token_for_client(GRAPH_DEFAULT).await;
+    let error =
+        ConfidentialClient::new(config(&server.uri())).unwrap().acquire_token_for_client(GRAPH_DEFAULT).await;
 
     assert!(error.unwrap_err().to_string().contains("issuer"));
     assert!(server.received_requests().await.unwrap().iter().all(|request| request.method == "GET"));
@@ -83,7 +92,10 @@ async fn a_token_endpoint_in_the_clear_on_another_machine_is_not_used() {
     let server = MockServer::start().await;
     let issuer = format!("{}/{TENANT}/v2.0", server.uri());
     let body = document(&issuer, "http://elsewhere.example");
-    Mock::given(method("GET")).respond_with(ResponseTemplate::new(200).set_body_json(body)).mount(&server).await;
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(body))
+        .mount(&server)
+        .await;
 
     let error = ConfidentialClient::new(config(&server.uri())).unwrap().connect().await.unwrap_err();
 
@@ -103,7 +115,9 @@ async fn garbage_is_an_error_that_says_where_and_never_a_panic() {
         (302, b"", false),
     ];
     for (status, body, retryable) in bodies {
-        let template = ResponseTemplate::new(status).insert_header("location", "http://127.0.0.1:9/thief").set_body_bytes(body);
+        let template = ResponseTemplate::new(status)
+            .insert_header("location", "http://127.0.0.1:9/thief")
+            .set_body_bytes(body);
         let server = serving(template).await;
 
         let error = ConfidentialClient::new(config(&server.uri())).unwrap().connect().await.unwrap_err();
@@ -133,7 +147,9 @@ async fn plain_http_needs_loopback_or_a_back_channel() {
     let refused = ConfidentialClient::new(config("http://login.example")).unwrap_err();
     assert!(refused.to_string().contains("AZURE_AUTHORITY_HOST"), "{refused}");
 
-    for host in ["http://127.0.0.1:8400", "http://localhost:8400", "http://[::1]:8400", "https://login.example"] {
+    for host in
+        ["http://127.0.0.1:8400", "http://localhost:8400", "http://[::1]:8400", "https://login.example"]
+    {
         ConfidentialClient::new(config(host)).unwrap();
     }
 }
@@ -141,9 +157,15 @@ async fn plain_http_needs_loopback_or_a_back_channel() {
 #[tokio::test]
 async fn by_the_back_channel_the_same_authority_is_asked_elsewhere() {
     let front = "https://login.example";
-    let server = serving(ResponseTemplate::new(200).set_body_json(document(&format!("{front}/{TENANT}/v2.0"), front))).await;
+    let server =
+        serving(ResponseTemplate::new(200).set_body_json(document(&format!("{front}/{TENANT}/v2.0"), front)))
+            .await;
     let token = json!({ "access_token": "a.b.c", "token_type": "Bearer", "expires_in": 3599 });
-    Mock::given(method("POST")).and(path("/token")).respond_with(ResponseTemplate::new(200).set_body_json(token)).mount(&server).await;
+    Mock::given(method("POST"))
+        .and(path("/token"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(token))
+        .mount(&server)
+        .await;
     let mut config = config(front);
     config.backchannel = Some(server.uri().parse().unwrap());
     let client = ConfidentialClient::new(config).unwrap();
@@ -151,7 +173,11 @@ async fn by_the_back_channel_the_same_authority_is_asked_elsewhere() {
     client.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap();
 
     let metadata = client.authority().metadata().await.unwrap();
-    assert_eq!(metadata.authorization_endpoint.as_str(), "https://login.example/authorize", "the browser's stays");
+    assert_eq!(
+        metadata.authorization_endpoint.as_str(),
+        "https://login.example/authorize",
+        "the browser's stays"
+    );
     assert!(metadata.token_endpoint.as_str().starts_with(&server.uri()));
 }
 
@@ -187,9 +213,13 @@ async fn answers_of_the_token_endpoint_that_nobody_can_use_are_errors_without_th
         let issuer = format!("{}/{TENANT}/v2.0", server.uri());
         let up = ResponseTemplate::new(200).set_body_json(document(&issuer, &server.uri()));
         Mock::given(method("GET")).respond_with(up).mount(&server).await;
-        let answer = ResponseTemplate::new(status).insert_header("location", "http://127.0.0.1:9/thief").set_body_string(body);
+        let answer = ResponseTemplate::new(status)
+            .insert_header("location", "http://127.0.0.1:9/thief")
+            .set_body_string(body);
         Mock::given(method("POST")).respond_with(answer).mount(&server).await;
-        let client = ConfidentialClient::builder(config(&server.uri())).clock(Arc::new(shared_auth::SystemClock)).build();
+        let client = ConfidentialClient::builder(config(&server.uri()))
+            .clock(Arc::new(shared_auth::SystemClock))
+            .build();
 
         let error = client.unwrap().acquire_token_for_client(GRAPH_DEFAULT).await.unwrap_err();
 

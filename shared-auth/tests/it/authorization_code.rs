@@ -16,7 +16,10 @@ async fn a_sign_in_ends_with_an_account_checked_claims_and_a_token_for_the_first
     let signed_in = sign_in(&web_app, "alice", BOTH).await;
 
     assert_eq!(signed_in.account.username, "alice@contoso.test");
-    assert_eq!(signed_in.account.home_account_id, format!("a0000000-0000-4000-8000-00000000000a.{}", lab.tenant_id()));
+    assert_eq!(
+        signed_in.account.home_account_id,
+        format!("a0000000-0000-4000-8000-00000000000a.{}", lab.tenant_id())
+    );
     assert_eq!(signed_in.id_token.name.as_deref(), Some("Alice Kim"));
     assert!(signed_in.result.scopes.contains_all(&access_as_user().into()));
     let silent = web_app.acquire_token_silent(&signed_in.account, access_as_user()).await.unwrap();
@@ -148,8 +151,13 @@ async fn the_request_carries_pkce_state_and_nonce_new_each_time_and_the_flow_pri
     let mut seen = std::collections::HashSet::new();
 
     for _ in 0..20 {
-        let flow = web_app.initiate_auth_code_flow(BOTH, &redirect_uri).login_hint("alice@contoso.test").await.unwrap();
-        let query: std::collections::HashMap<_, _> = flow.authorization_url().query_pairs().into_owned().collect();
+        let flow = web_app
+            .initiate_auth_code_flow(BOTH, &redirect_uri)
+            .login_hint("alice@contoso.test")
+            .await
+            .unwrap();
+        let query: std::collections::HashMap<_, _> =
+            flow.authorization_url().query_pairs().into_owned().collect();
         assert_eq!(query["code_challenge_method"], "S256");
         assert_eq!(query["login_hint"], "alice@contoso.test");
         for name in ["state", "nonce", "code_challenge"] {

@@ -17,7 +17,8 @@ async fn the_first_token_comes_from_entra_and_the_second_from_the_cache() {
     assert_eq!((first.source, second.source), (TokenSource::IdentityProvider, TokenSource::Cache));
     assert_eq!(token_requests(&lab, "client_credentials"), 1);
     let graph = DownstreamApi::new("Graph", lab.graph_url().parse().unwrap(), &daemon);
-    let users: serde_json::Value = graph.get("/users", &second.access_token).query("$top", "2").await.unwrap();
+    let users: serde_json::Value =
+        graph.get("/users", &second.access_token).query("$top", "2").await.unwrap();
     assert_eq!(users["value"].as_array().unwrap().len(), 2);
     let next: serde_json::Value =
         graph.get_link(users["@odata.nextLink"].as_str().unwrap(), &second.access_token).await.unwrap();
@@ -74,9 +75,13 @@ async fn force_refresh_and_claims_go_past_the_cache() {
     daemon.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap();
 
     let forced = daemon.acquire_token_for_client(GRAPH_DEFAULT).force_refresh().await.unwrap();
-    let claims = daemon.acquire_token_for_client(GRAPH_DEFAULT).claims(r#"{"access_token":{}}"#).await.unwrap();
+    let claims =
+        daemon.acquire_token_for_client(GRAPH_DEFAULT).claims(r#"{"access_token":{}}"#).await.unwrap();
 
-    assert_eq!((forced.source, claims.source), (TokenSource::IdentityProvider, TokenSource::IdentityProvider));
+    assert_eq!(
+        (forced.source, claims.source),
+        (TokenSource::IdentityProvider, TokenSource::IdentityProvider)
+    );
 }
 
 #[tokio::test]
@@ -86,11 +91,18 @@ async fn a_wrong_secret_keeps_every_field_of_entras_answer() {
     config.credential = ClientCredential::secret("s3cret-but-wrong");
     let id = uuid::Uuid::new_v4();
 
-    let error = ConfidentialClient::new(config).unwrap().acquire_token_for_client(GRAPH_DEFAULT).correlation_id(id).await;
+    let error = ConfidentialClient::new(config)
+        .unwrap()
+        .acquire_token_for_client(GRAPH_DEFAULT)
+        .correlation_id(id)
+        .await;
 
     let error = error.unwrap_err();
     let refusal = error.refusal().unwrap();
-    assert_eq!((refusal.status, refusal.error.as_str(), refusal.codes.as_slice()), (401, "invalid_client", &[7000215][..]));
+    assert_eq!(
+        (refusal.status, refusal.error.as_str(), refusal.codes.as_slice()),
+        (401, "invalid_client", &[7000215][..])
+    );
     assert_eq!(error.correlation_id(), Some(id.to_string().as_str()));
     assert!(refusal.trace_id.is_some() && refusal.timestamp.is_some());
     assert!(!error.is_interaction_required() && !error.is_retryable());

@@ -60,7 +60,10 @@ async fn a_missing_consent_of_the_api_needs_the_user_and_says_so() {
 
     assert!(error.is_interaction_required(), "{error}");
     let refusal = error.refusal().unwrap();
-    assert_eq!((refusal.codes.as_slice(), refusal.suberror.as_deref()), (&[65001][..], Some("consent_required")));
+    assert_eq!(
+        (refusal.codes.as_slice(), refusal.suberror.as_deref()),
+        (&[65001][..], Some("consent_required"))
+    );
 }
 
 #[tokio::test]
@@ -82,12 +85,14 @@ async fn no_graph_token_is_served_after_the_callers_token_has_ended() {
 #[tokio::test]
 async fn an_application_token_and_somebody_elses_assertion_are_refused() {
     let lab = EntraLab::start().await.unwrap();
-    let app_only = client(&lab, DAEMON).acquire_token_for_client(format!("api://{API}/.default")).await.unwrap();
+    let app_only =
+        client(&lab, DAEMON).acquire_token_for_client(format!("api://{API}/.default")).await.unwrap();
     let app_only = UserAssertion::new(app_only.access_token.expose_secret(), app_only.expires_at);
     let alice = assertion_of(&lab, "alice").await;
 
     let not_a_user = client(&lab, API).acquire_token_on_behalf_of(&app_only, "User.Read").await.unwrap_err();
-    let not_for_us = client(&lab, OTHER_API).acquire_token_on_behalf_of(&alice, "User.Read").await.unwrap_err();
+    let not_for_us =
+        client(&lab, OTHER_API).acquire_token_on_behalf_of(&alice, "User.Read").await.unwrap_err();
 
     assert_eq!(not_a_user.codes(), [7000114]);
     assert!([50013, 500131].contains(&not_for_us.codes()[0]), "{not_for_us}");

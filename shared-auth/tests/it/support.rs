@@ -6,7 +6,8 @@ use std::sync::Arc;
 use entra_lab::EntraLab;
 use jiff::Timestamp;
 use shared_auth::{
-    AuthorizationResponse, ClientCredential, Clock, ConfidentialClient, EntraConfig, ManualClock, SignIn, SystemClock,
+    AuthorizationResponse, ClientCredential, Clock, ConfidentialClient, EntraConfig, ManualClock, SignIn,
+    SystemClock,
 };
 
 pub const WEB_APP: &str = "c0ffee00-0000-4000-8000-000000003000";
@@ -35,7 +36,8 @@ pub fn registration(lab: &EntraLab, client_id: &str) -> EntraConfig {
 /// A client whose clock is moved by hand; it starts at the present, where the lab is as well.
 pub fn client_with_clock(lab: &EntraLab, client_id: &str) -> (ConfidentialClient, ManualClock) {
     let clock = ManualClock::at(now());
-    let client = ConfidentialClient::builder(registration(lab, client_id)).clock(Arc::new(clock.clone())).build();
+    let client =
+        ConfidentialClient::builder(registration(lab, client_id)).clock(Arc::new(clock.clone())).build();
     (client.unwrap(), clock)
 }
 
@@ -57,7 +59,10 @@ pub async fn sign_in(client: &ConfidentialClient, user: &str, scopes: &str) -> S
     let redirect_uri = "http://localhost:3000/signin-oidc".parse().unwrap();
     let flow = client.initiate_auth_code_flow(scopes, &redirect_uri).await.unwrap();
     let answer = Person::default().sign_in(flow.authorization_url().as_str(), user).await;
-    client.acquire_token_by_authorization_code(flow, AuthorizationResponse::parse(&answer).unwrap()).await.unwrap()
+    client
+        .acquire_token_by_authorization_code(flow, AuthorizationResponse::parse(&answer).unwrap())
+        .await
+        .unwrap()
 }
 
 /// Somebody who fills the lab's forms, without a browser.
@@ -72,7 +77,8 @@ impl Person {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let mut request = http.get(authorization_url);
         for _ in 0..8 {
-            let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let cookies: Vec<String> =
+                self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             let answer = request.header("cookie", cookies.join("; ")).send().await.unwrap();
             for cookie in answer.headers().get_all("set-cookie") {
                 let pair = cookie.to_str().unwrap().split(';').next().unwrap();
@@ -97,7 +103,10 @@ impl Person {
             } else {
                 ("class=\"accounts\"", vec![("account", upn)])
             };
-            let form = page.split("<form").find(|form| form.contains(marker)).unwrap_or_else(|| panic!("no form:\n{page}"));
+            let form = page
+                .split("<form")
+                .find(|form| form.contains(marker))
+                .unwrap_or_else(|| panic!("no form:\n{page}"));
             let mut fields: Vec<(String, String)> = form
                 .split("<input")
                 .filter(|input| input.contains("type=\"hidden\""))

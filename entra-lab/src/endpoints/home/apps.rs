@@ -38,10 +38,14 @@ pub struct Permission {
 
 pub fn app(state: &LabState, tenant: &Tenant, app: &Application, base: &str) -> App {
     let describe = |role: &AppRole| {
-        let both: Vec<&str> = role.allowed.iter().map(|member| match member {
-            RoleMember::User => "people",
-            RoleMember::Application => "applications",
-        }).collect();
+        let both: Vec<&str> = role
+            .allowed
+            .iter()
+            .map(|member| match member {
+                RoleMember::User => "people",
+                RoleMember::Application => "applications",
+            })
+            .collect();
         (role.value.clone(), format!("{} (for {})", role.description, both.join(" and ")))
     };
     App {
@@ -80,7 +84,8 @@ fn permissions(state: &LabState, tenant: &Tenant, app: &Application, need: &Need
         state,
         granted,
     };
-    let delegated = need.delegated.iter().map(|name| row(name, "delegated", consent(state, tenant, app, need, name)));
+    let delegated =
+        need.delegated.iter().map(|name| row(name, "delegated", consent(state, tenant, app, need, name)));
     let application = need.application.iter().map(|name| {
         let granted = held.contains(name);
         row(name, "application", (granted, if granted { "granted" } else { "not granted" }.to_owned()))

@@ -48,11 +48,13 @@ fn notes(state: &LabState, tenant: &Tenant, user: &User) -> Vec<String> {
         1 => "One message.".to_owned(),
         many => format!("{many} messages."),
     };
-    let photo = if user.photo.is_some() { "Has a photo." } else { "No photo: Graph answers 404 ImageNotFound." };
+    let photo =
+        if user.photo.is_some() { "Has a photo." } else { "No photo: Graph answers 404 ImageNotFound." };
     let mut notes = vec![format!("{photo} {mail}")];
     // Consent that others have and this person lacks shows what a refusal looks like.
     for consent in tenant.consents.iter().filter(|c| c.users.is_some()) {
-        let (Some(client), Some(resource)) = (tenant.app(consent.client), tenant.app(consent.resource)) else {
+        let (Some(client), Some(resource)) = (tenant.app(consent.client), tenant.app(consent.resource))
+        else {
             continue;
         };
         let granted = state.consents.granted(tenant.id, user.id, client.id, resource.id);

@@ -54,7 +54,8 @@ fn point(stroke: &Stroke, piece: u8, pieces: u8) -> [f32; 2] {
 
 type Shape = (f32, &'static [Stroke]);
 
-const PERSON: Shape = (100.0, &[Arc(50.0, 24.0, 24.0, 24.0, 0.0, 360.0), Arc(50.0, 108.0, 46.0, 42.0, 180.0, 360.0)]);
+const PERSON: Shape =
+    (100.0, &[Arc(50.0, 24.0, 24.0, 24.0, 0.0, 360.0), Arc(50.0, 108.0, 46.0, 42.0, 180.0, 360.0)]);
 
 /// Width and strokes of a letter.
 #[rustfmt::skip]

@@ -27,6 +27,8 @@ const STROKE: f32 = 0.088;
 const GAP: f32 = 0.34;
 
 type Rgb = [f32; 3];
+/// Finished photos by initials and colour.
+type Painted = HashMap<(String, String), Arc<Avatar>>;
 
 const PAPER: Rgb = [255.0, 252.0, 246.0];
 /// For a colour in the seed that is none.
@@ -43,7 +45,7 @@ pub struct Avatar {
 impl Avatar {
     /// The photo of a user who has one. Painted once; people with the same look share it.
     pub fn of(user: &User) -> Option<Arc<Self>> {
-        static PAINTED: Mutex<Option<HashMap<(String, String), Arc<Avatar>>>> = Mutex::new(None);
+        static PAINTED: Mutex<Option<Painted>> = Mutex::new(None);
         let look = (initials(&user.display_name), user.photo.clone()?);
         let mut painted = PAINTED.lock().unwrap_or_else(PoisonError::into_inner);
         let painted = painted.get_or_insert_default();
@@ -141,7 +143,13 @@ mod tests {
 
     #[test]
     fn takes_the_first_letters_of_the_first_and_the_last_name() {
-        let cases = [("Alice Kim", "AK"), ("Ana Maria de la Cruz", "AC"), ("Prince", "P"), ("", ""), ("ömer ß", "ÖSS")];
+        let cases = [
+            ("Alice Kim", "AK"),
+            ("Ana Maria de la Cruz", "AC"),
+            ("Prince", "P"),
+            ("", ""),
+            ("ömer ß", "ÖSS"),
+        ];
         for (name, expected) in cases {
             assert_eq!(initials(name), expected, "{name}");
         }
@@ -149,10 +157,15 @@ mod tests {
 
     #[test]
     fn paints_something_for_every_name_and_colour() {
-        for (initials, colour) in [("AK", "#2f6f4f"), ("WW", "#000000"), ("", "red"), ("김", "#12345é"), ("SSSS", "")] {
+        for (initials, colour) in
+            [("AK", "#2f6f4f"), ("WW", "#000000"), ("", "red"), ("김", "#12345é"), ("SSSS", "")]
+        {
             let avatar = Avatar::new(initials, colour);
 
-            assert!(avatar.jpeg.starts_with(&[0xff, 0xd8]) && avatar.jpeg.ends_with(&[0xff, 0xd9]), "{initials}");
+            assert!(
+                avatar.jpeg.starts_with(&[0xff, 0xd8]) && avatar.jpeg.ends_with(&[0xff, 0xd9]),
+                "{initials}"
+            );
             assert!(avatar.jpeg.len() < 40_000, "{initials}: {} bytes", avatar.jpeg.len());
         }
     }

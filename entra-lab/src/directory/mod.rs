@@ -4,12 +4,16 @@
 //! runs. What users agree to on the consent page is kept apart, in `consents.rs`.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use subtle::ConstantTimeEq;
 use uuid::Uuid;
+
+mod application;
+mod secret;
+
+pub use application::{AppRole, Application, Need, RoleMember, Scope};
+pub use secret::Secret;
 
 /// Client id of Microsoft Graph, the same in every tenant.
 pub const GRAPH: Uuid = Uuid::from_u128(0x00000003_0000_0000_c000_000000000000);
@@ -66,63 +70,6 @@ pub struct Message {
     pub preview: String,
     #[serde(default)]
     pub is_read: bool,
-}
-
-/// A registered application. It can be a client, an API, or both.
-#[derive(Debug)]
-pub struct Application {
-    /// The client id.
-    pub id: Uuid,
-    /// Object id of its service principal: `oid` and `sub` of app-only tokens.
-    pub object_id: Uuid,
-    pub name: String,
-    pub secrets: Vec<Secret>,
-    pub public_client: bool,
-    /// Whether users of other tenants may sign in, so that `common` and `organizations` work.
-    pub multi_tenant: bool,
-    pub redirect_uris: Vec<String>,
-    pub identifier_uris: Vec<String>,
-    /// Format of the access tokens that this API receives: 1 or 2.
-    pub access_token_version: u8,
-    pub scopes: Vec<Scope>,
-    pub roles: Vec<AppRole>,
-    pub needs: Vec<Need>,
-}
-
-/// A delegated permission that an API exposes.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Scope {
-    pub value: String,
-    pub description: String,
-    /// Only an administrator may agree to it.
-    #[serde(default)]
-    pub admin_only: bool,
-}
-
-/// A role that an API exposes, for people, for applications, or for both.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AppRole {
-    pub value: String,
-    pub description: String,
-    pub allowed: Vec<RoleMember>,
-}
-
-/// Who can be given an app role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RoleMember {
-    User,
-    Application,
-}
-
-/// What an application has listed under "API permissions" for one resource.
-#[derive(Debug)]
-pub struct Need {
-    pub resource: Uuid,
-    pub delegated: Vec<String>,
-    pub application: Vec<String>,
 }
 
 /// Consent that is there from the start: for the named people, or for everyone.
@@ -201,40 +148,5 @@ impl Tenant {
             .filter(|a| a.principal == principal && a.resource == resource)
             .flat_map(|a| a.roles.iter().cloned())
             .collect()
-    }
-}
-
-impl Application {
-    /// The scope with this name; Entra compares scope names without case.
-    pub fn scope(&self, name: &str) -> Option<&Scope> {
-        self.scopes.iter().find(|s| s.value.eq_ignore_ascii_case(name))
-    }
-
-    /// The delegated permissions that this application has registered for a resource.
-    pub fn delegated_needs(&self, resource: Uuid) -> Vec<&str> {
-        let needs = self.needs.iter().filter(|n| n.resource == resource);
-        needs.flat_map(|n| n.delegated.iter().map(String::as_str)).collect()
-    }
-}
-
-/// A password or client secret: never printed, compared in constant time.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn matches(&self, given: &str) -> bool {
-        self.0.as_bytes().ct_eq(given.as_bytes()).into()
-    }
-
-    /// The text itself, for the home page: the lab's secrets are public.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
     }
 }

@@ -6,16 +6,17 @@
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
-use serde::Deserialize;
 use toml::Spanned;
 use uuid::Uuid;
 
-use crate::directory::{
-    AppRole, Application, Consent, Directory, Message, Need, RoleAssignment, Scope, Secret, Tenant, User,
-};
+use crate::directory::{Application, Consent, Directory, Need, RoleAssignment, Tenant, User};
+
+use file::{File, RawConsent, RawNeed, RawRoleAssignment, RawTenant};
+
+mod file;
 
 /// The seed that is built into the binary.
-pub const DEFAULT_SEED: &str = include_str!("../seed.toml");
+pub const DEFAULT_SEED: &str = include_str!("../../seed.toml");
 
 /// A mistake in a seed file.
 #[derive(Debug, thiserror::Error)]
@@ -180,98 +181,4 @@ fn role_assignment(tenant: &Tenant, raw: RawRoleAssignment) -> Result<RoleAssign
     };
     let roles = raw.roles.iter().map(|r| role(resource, r)).collect::<Result<_, _>>()?;
     Ok(RoleAssignment { principal, resource: resource.id, roles })
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    tenant: Vec<RawTenant>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawTenant {
-    id: Spanned<Uuid>,
-    name: String,
-    domain: String,
-    #[serde(default)]
-    user: Vec<RawUser>,
-    #[serde(default)]
-    app: Vec<RawApp>,
-    #[serde(default)]
-    consent: Vec<RawConsent>,
-    #[serde(default)]
-    role_assignment: Vec<RawRoleAssignment>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawUser {
-    id: Spanned<Uuid>,
-    upn: Spanned<String>,
-    password: Option<Secret>,
-    display_name: String,
-    given_name: Option<String>,
-    surname: Option<String>,
-    job_title: Option<String>,
-    office_location: Option<String>,
-    mail: Option<String>,
-    mobile_phone: Option<String>,
-    preferred_language: Option<String>,
-    photo: Option<String>,
-    #[serde(default)]
-    messages: Vec<Message>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawApp {
-    id: Spanned<Uuid>,
-    object_id: Option<Uuid>,
-    name: String,
-    #[serde(default)]
-    secrets: Vec<Secret>,
-    #[serde(default)]
-    public_client: bool,
-    #[serde(default)]
-    multi_tenant: bool,
-    #[serde(default)]
-    redirect_uris: Vec<String>,
-    #[serde(default)]
-    identifier_uris: Vec<String>,
-    access_token_version: Option<Spanned<u8>>,
-    #[serde(default)]
-    scopes: Vec<Scope>,
-    #[serde(default)]
-    roles: Vec<AppRole>,
-    #[serde(default)]
-    needs: Vec<RawNeed>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawNeed {
-    resource: Spanned<Uuid>,
-    #[serde(default)]
-    delegated: Vec<Spanned<String>>,
-    #[serde(default)]
-    application: Vec<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawConsent {
-    client: Spanned<Uuid>,
-    resource: Spanned<Uuid>,
-    scopes: Vec<Spanned<String>>,
-    users: Option<Vec<Spanned<String>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawRoleAssignment {
-    to: Spanned<String>,
-    resource: Spanned<Uuid>,
-    roles: Vec<Spanned<String>>,
 }

@@ -1,0 +1,102 @@
+//! The shape of a seed file, as serde reads it. What refers to something else keeps its place in the
+//! text, so that a mistake can be shown; checking is left to the parent module.
+
+use serde::Deserialize;
+use toml::Spanned;
+use uuid::Uuid;
+
+use crate::directory::{AppRole, Message, Scope, Secret};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    #[serde(default)]
+    pub tenant: Vec<RawTenant>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawTenant {
+    pub id: Spanned<Uuid>,
+    pub name: String,
+    pub domain: String,
+    #[serde(default)]
+    pub user: Vec<RawUser>,
+    #[serde(default)]
+    pub app: Vec<RawApp>,
+    #[serde(default)]
+    pub consent: Vec<RawConsent>,
+    #[serde(default)]
+    pub role_assignment: Vec<RawRoleAssignment>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawUser {
+    pub id: Spanned<Uuid>,
+    pub upn: Spanned<String>,
+    pub password: Option<Secret>,
+    pub display_name: String,
+    pub given_name: Option<String>,
+    pub surname: Option<String>,
+    pub job_title: Option<String>,
+    pub office_location: Option<String>,
+    pub mail: Option<String>,
+    pub mobile_phone: Option<String>,
+    pub preferred_language: Option<String>,
+    pub photo: Option<String>,
+    #[serde(default)]
+    pub messages: Vec<Message>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawApp {
+    pub id: Spanned<Uuid>,
+    pub object_id: Option<Uuid>,
+    pub name: String,
+    #[serde(default)]
+    pub secrets: Vec<Secret>,
+    #[serde(default)]
+    pub public_client: bool,
+    #[serde(default)]
+    pub multi_tenant: bool,
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
+    #[serde(default)]
+    pub identifier_uris: Vec<String>,
+    pub access_token_version: Option<Spanned<u8>>,
+    #[serde(default)]
+    pub scopes: Vec<Scope>,
+    #[serde(default)]
+    pub roles: Vec<AppRole>,
+    #[serde(default)]
+    pub needs: Vec<RawNeed>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawNeed {
+    pub resource: Spanned<Uuid>,
+    #[serde(default)]
+    pub delegated: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub application: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawConsent {
+    pub client: Spanned<Uuid>,
+    pub resource: Spanned<Uuid>,
+    pub scopes: Vec<Spanned<String>>,
+    pub users: Option<Vec<Spanned<String>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawRoleAssignment {
+    pub to: Spanned<String>,
+    pub resource: Spanned<Uuid>,
+    pub roles: Vec<Spanned<String>>,
+}

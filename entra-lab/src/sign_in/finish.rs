@@ -1,0 +1,80 @@
+//! The end of a sign-in: a code for the application, or a refusal that the application hears.
+
+use actix_web::{HttpRequest, HttpResponse};
+
+use crate::directory::Tenant;
+use crate::errors::FORM_NOT_OURS;
+use crate::ids::RequestIds;
+use crate::issued::{Code, SignIn};
+use crate::recorder::note;
+use crate::refusal::Refusal;
+use crate::sessions::SignedIn;
+use crate::sign_in::flow::Open;
+use crate::sign_in::{Return, SignInRequest, answer, pages};
+use crate::state::LabState;
+use crate::tokens::mint::client_info;
+
+/// Ends a sign-in with a refusal that the application hears.
+pub fn refuse(
+    req: &HttpRequest,
+    state: &LabState,
+    ids: &RequestIds,
+    open: &Open,
+    request: &SignInRequest,
+    refusal: &Refusal,
+) -> HttpResponse {
+    state.sessions.finish(&open.transaction);
+    send_refusal(req, state, ids, &request.to, refusal)
+}
+
+/// Sends a refusal to the application.
+pub fn send_refusal(
+    req: &HttpRequest,
+    state: &LabState,
+    ids: &RequestIds,
+    to: &Return,
+    refusal: &Refusal,
+) -> HttpResponse {
+    note(req, |n| n.error_code = Some(refusal.row.code));
+    let description = refusal.description(ids, state.clock.now());
+    let uri = format!("{}/error?code={}", state.base_url(req), refusal.row.code);
+    let members =
+        vec![("error", refusal.error.to_owned()), ("error_description", description), ("error_uri", uri)];
+    answer::send(to, members)
+}
+
+/// Ends a sign-in with a code.
+pub fn done(
+    req: &HttpRequest,
+    state: &LabState,
+    ids: &RequestIds,
+    open: &Open,
+    request: &SignInRequest,
+    who: SignedIn,
+    tenant: &Tenant,
+) -> HttpResponse {
+    // A form that is sent twice must not give two codes.
+    if !state.sessions.finish(&open.transaction) {
+        return pages::refused(req, state, ids, &FORM_NOT_OURS.into());
+    }
+    let code = Code {
+        sign_in: SignIn {
+            tenant: tenant.id,
+            user: who.user,
+            client: request.client,
+            scope: request.scope.clone(),
+            auth_time: who.auth_time,
+            sid: open.browser.id,
+        },
+        redirect_uri: request.to.uri.clone(),
+        nonce: request.nonce.clone(),
+        challenge: request.challenge.clone(),
+        wants_auth_time: request.max_age.is_some(),
+    };
+    let handle = state.issued.code(code, state.clock.seconds());
+    let mut members = vec![("code", handle), ("session_state", open.browser.id.to_string())];
+    if request.wants_client_info {
+        members.push(("client_info", client_info(who.user, tenant.id)));
+    }
+    answer::send(&request.to, members)
+}
