@@ -1,28 +1,54 @@
-//! Client authentication at the token endpoint: a secret in the form or in a Basic header, or none
-//! for public clients (RFC 6749 2.3). The same for every grant.
+//! Client authentication at the token endpoint: a secret in the form or in a Basic header, a client
+//! assertion, or nothing for public clients (RFC 6749 2.3). The same for every grant.
 
 use actix_web::HttpRequest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::directory::Application;
-use crate::errors::{BAD_PARAMETER, NO_SECRET, PUBLIC_WITH_SECRET, UNKNOWN_CERTIFICATE, WRONG_SECRET};
+use crate::client_assertion::{Against, Assertion};
+use crate::errors::{Aadsts, BAD_PARAMETER, NO_SECRET, PUBLIC_WITH_SECRET, SECRET_EXPIRED, WRONG_SECRET};
 use crate::params::Params;
 use crate::refusal::Refusal;
+
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// How a client proved itself; tokens repeat it as `azpacr` or `appidacr`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    None,
+    Secret,
+    Certificate,
+}
+
+impl Proof {
+    pub fn claim(self) -> &'static str {
+        match self {
+            Self::None => "0",
+            Self::Secret => "1",
+            Self::Certificate => "2",
+        }
+    }
+}
 
 /// What the client sent to prove itself.
 pub struct Credentials {
     pub client_id: String,
     secret: Option<String>,
-    assertion: bool,
+    pub assertion: Option<Assertion>,
 }
 
-/// Reads the client id and the credential. The client id is required in either place.
+/// Reads the client id and the credential. The client id is required somewhere.
 pub fn read(req: &HttpRequest, params: &Params) -> Result<Credentials, Refusal> {
-    let assertion = params.get("client_assertion").is_some();
+    let assertion = params.get("client_assertion").map(|text| assertion(params, text)).transpose()?;
     let Some((id, secret)) = basic(req)? else {
+        // RFC 7521 4.2: with an assertion the client id may be left away.
+        let named = assertion.as_ref().and_then(Assertion::subject);
+        let client_id = match params.get("client_id").or(named) {
+            Some(id) => id.to_owned(),
+            None => params.required("client_id")?.to_owned(),
+        };
         return Ok(Credentials {
-            client_id: params.required("client_id")?.to_owned(),
+            client_id,
             secret: params.get("client_secret").map(str::to_owned),
             assertion,
         });
@@ -34,19 +60,36 @@ pub fn read(req: &HttpRequest, params: &Params) -> Result<Credentials, Refusal> 
     Ok(Credentials { client_id: id, secret: Some(secret), assertion })
 }
 
+fn assertion(params: &Params, text: &str) -> Result<Assertion, Refusal> {
+    if params.required("client_assertion_type")? != ASSERTION_TYPE {
+        return Err(
+            BAD_PARAMETER.about(format!("It is 'client_assertion_type', which must be {ASSERTION_TYPE}."))
+        );
+    }
+    Assertion::read(text)
+}
+
 impl Credentials {
     /// Holds the credential against the registration.
-    pub fn check(&self, client: &Application) -> Result<(), Refusal> {
-        let about = |row: crate::errors::Aadsts| row.about(format!("The application is {}.", client.name));
-        match (&self.secret, client.public_client) {
-            (None, true) if !self.assertion => Ok(()),
-            (_, true) => Err(about(PUBLIC_WITH_SECRET)),
-            (_, false) if self.assertion => Err(about(UNKNOWN_CERTIFICATE)),
-            (None, false) => Err(about(NO_SECRET)),
-            (Some(given), false) => {
+    pub fn check(&self, against: &Against<'_>) -> Result<Proof, Refusal> {
+        let client = against.client;
+        let about = |row: Aadsts| row.about(format!("The application is {}.", client.name));
+        match (&self.secret, &self.assertion) {
+            (None, None) if client.public_client => Ok(Proof::None),
+            _ if client.public_client => Err(about(PUBLIC_WITH_SECRET)),
+            (None, None) => Err(about(NO_SECRET)),
+            (Some(_), Some(_)) => Err(BAD_PARAMETER.about("There is a secret and an assertion.")),
+            (None, Some(assertion)) => assertion.check(against).map(|()| Proof::Certificate),
+            (Some(given), None) => {
                 // No early end: how long it takes must not tell which secret was close.
-                let hits = client.secrets.iter().filter(|s| s.matches(given)).count();
-                if hits == 0 { Err(about(WRONG_SECRET)) } else { Ok(()) }
+                let hits: Vec<_> = client.secrets.iter().filter(|s| s.value.matches(given)).collect();
+                let now = against.state.clock.now();
+                let alive = hits.iter().any(|s| s.expires.is_none_or(|end| end > now));
+                match (hits.is_empty(), alive) {
+                    (true, _) => Err(about(WRONG_SECRET)),
+                    (false, false) => Err(about(SECRET_EXPIRED)),
+                    (false, true) => Ok(Proof::Secret),
+                }
             }
         }
     }

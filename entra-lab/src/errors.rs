@@ -116,9 +116,42 @@ catalogue! {
     PUBLIC_WITH_SECRET = 700025 invalid_client 401
         "The application is a public client and must not send a credential."
         "Leave client_secret away."
+    SECRET_EXPIRED = 7000222 invalid_client 401
+        "The client secret has expired."
+        "Make a new secret for the application and roll it out; better, use a certificate or a federated credential."
     UNKNOWN_CERTIFICATE = 700027 invalid_client 401
-        "The client assertion is signed by a certificate that is not registered for the application."
-        "The lab's applications use secrets; send client_secret."
+        "The client assertion is not signed with a key that is registered for the application."
+        "Register the certificate for the application, and sign with its private key."
+    CLIENT_ASSERTION_TIME = 700024 invalid_client 401
+        "The client assertion is outside its time of validity."
+        "Make a new assertion for every request, good for ten minutes at most, and check the machine's clock."
+    CLIENT_ASSERTION_SHAPE = 50027 invalid_client 401
+        "The client assertion is not a well-formed signed token."
+        "It is a JWT signed with PS256 or RS256 whose header has x5t#S256 or x5t."
+    ASSERTION_APP = 700021 invalid_client 401
+        "The client assertion speaks for another application than the request."
+        "Its 'iss' and 'sub' are the client id of the request."
+    CERTIFICATE_AUDIENCE = 700023 invalid_client 401
+        "The client assertion is made for another audience."
+        "Its 'aud' is the address of this tenant's token endpoint."
+    CERTIFICATE_REVOKED = 7000214 invalid_client 401
+        "The certificate of the client assertion has been revoked."
+        "Register a new certificate and sign with that."
+    CERTIFICATE_TIME = 1000502 invalid_client 401
+        "The certificate of the client assertion is outside its time of validity."
+        "Register a new certificate and sign with that."
+    FEDERATED_NONE = 70021 invalid_client 401
+        "No federated credential of the application fits the assertion."
+        "Add a federated credential with the assertion's issuer, subject and audience."
+    FEDERATED_ISSUER = 700211 invalid_client 401
+        "No federated credential of the application has the assertion's issuer."
+        "Compare the issuer letter by letter with the registration."
+    FEDERATED_SUBJECT = 700213 invalid_client 401
+        "No federated credential of the application has the assertion's subject."
+        "Compare the subject letter by letter with the registration."
+    FEDERATED_AUDIENCE = 700212 invalid_client 401
+        "No federated credential of the application has the assertion's audience."
+        "The audience is api://AzureADTokenExchange unless the registration says otherwise."
 
     // The user.
     BAD_PASSWORD = 50126 invalid_grant 400

@@ -11,6 +11,7 @@
 //! ```
 
 mod authority;
+mod client_assertion;
 mod client_auth;
 pub mod clock;
 mod consents;

@@ -180,6 +180,19 @@ impl Authority {
         self.host.as_str().trim_end_matches('/')
     }
 
+    /// An endpoint as the authority publishes it: the way back from [`Self::behind`].
+    pub(crate) fn published(&self, endpoint: &Url) -> Url {
+        match &self.backchannel {
+            Some(back) if endpoint.origin() == back.origin() => {
+                let mut url = self.host.clone();
+                url.set_path(endpoint.path());
+                url.set_query(endpoint.query());
+                url
+            }
+            _ => endpoint.clone(),
+        }
+    }
+
     /// The same endpoint by way of the back channel; what lies outside the authority's own host stays as it is.
     fn behind(&self, endpoint: Url) -> Url {
         match &self.backchannel {

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::authority::Authority;
-use crate::cache::{CachedToken, Flights, MemoryCache, PartitionKey};
+use crate::cache::{CachedToken, PartitionKey, TokenStore};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{ApiConfig, EntraConfig};
 use crate::credential::ClientCredential;
@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::http::Http;
 use crate::jwt::{AccessTokenValidator, IdTokenValidator, SigningKeys};
 use crate::protocol::scope::Scopes;
-use crate::secret::{AccessToken, App, TokenKind, User};
+use crate::secret::{AccessToken, App, TokenKind, User, UserAssertion};
 
 /// An application that can keep a secret: a web app, a web API, a daemon.
 ///
@@ -48,10 +48,9 @@ pub(crate) struct Inner {
     pub clock: SharedClock,
     pub keys: Arc<SigningKeys>,
     pub id_tokens: IdTokenValidator,
-    pub app_tokens: MemoryCache<App>,
-    pub user_tokens: MemoryCache<User>,
-    pub app_flights: Flights<CachedToken<App>>,
-    pub user_flights: Flights<CachedToken<User>>,
+    app_partition: PartitionKey,
+    pub app_tokens: TokenStore<App>,
+    pub user_tokens: TokenStore<User>,
 }
 
 /// Options for a [`ConfidentialClient`] beyond its registration.
@@ -111,16 +110,15 @@ impl ConfidentialClientBuilder {
         );
         Ok(ConfidentialClient {
             inner: Arc::new(Inner {
+                app_partition: PartitionKey::app(&authority.environment(), authority.tenant(), &config.client_id),
                 client_id: config.client_id,
                 credential: config.credential,
                 authority,
                 http,
                 keys,
                 id_tokens,
-                app_tokens: MemoryCache::new(clock.clone()),
-                user_tokens: MemoryCache::new(clock.clone()),
-                app_flights: Flights::default(),
-                user_flights: Flights::default(),
+                app_tokens: TokenStore::new(clock.clone()),
+                user_tokens: TokenStore::new(clock.clone()),
                 clock,
             }),
         })
@@ -168,7 +166,7 @@ impl ConfidentialClient {
 
     /// Forgets the tokens of an account, the refresh token included.
     pub fn remove_account(&self, account: &Account) {
-        self.inner.user_tokens.remove(&self.inner.account_partition(account));
+        self.inner.user_tokens.cache.remove(&self.inner.account_partition(account));
     }
 
     /// Asks the authority who it is, so that a wrong tenant or address shows at the start and not at the first user.
@@ -181,8 +179,14 @@ impl ConfidentialClient {
 }
 
 impl Inner {
+    /// Made once: it is looked up at every acquisition.
     pub fn app_partition(&self) -> PartitionKey {
-        PartitionKey::app(&self.authority.environment(), self.authority.tenant(), &self.client_id)
+        self.app_partition.clone()
+    }
+
+    pub fn assertion_partition(&self, assertion: &UserAssertion) -> PartitionKey {
+        let authority = &self.authority;
+        PartitionKey::assertion(&authority.environment(), authority.tenant(), &self.client_id, assertion)
     }
 
     pub fn account_partition(&self, account: &Account) -> PartitionKey {
@@ -226,6 +230,20 @@ impl fmt::Display for TokenSource {
     }
 }
 
+/// Why the cache did not simply answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum CacheRefreshReason {
+    /// It did.
+    NotApplicable,
+    /// The caller brought a claims challenge or wanted a new token.
+    ForceRefreshOrClaims,
+    /// There was no token for these scopes, or none that is good for five more minutes.
+    NoCachedAccessToken,
+    /// It did, and a successor is being fetched in the background.
+    ProactivelyRefreshed,
+}
+
 /// An access token with what one needs to know about it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -238,10 +256,21 @@ pub struct AuthenticationResult<K: TokenKind> {
     pub expires_at: Timestamp,
     /// Where it came from.
     pub source: TokenSource,
+    /// Why the cache did not simply answer.
+    pub refresh_reason: CacheRefreshReason,
+    /// What was asked for and not granted. Asking again does not change it; the user's consent may.
+    pub declined_scopes: Scopes,
 }
 
 impl<K: TokenKind> AuthenticationResult<K> {
-    pub(crate) fn new(token: CachedToken<K>, source: TokenSource) -> Self {
-        Self { access_token: token.access_token, scopes: token.scopes, expires_at: token.expires_at, source }
+    pub(crate) fn new(token: CachedToken<K>, source: TokenSource, refresh_reason: CacheRefreshReason) -> Self {
+        Self {
+            access_token: token.access_token,
+            scopes: token.scopes,
+            expires_at: token.expires_at,
+            source,
+            refresh_reason,
+            declined_scopes: token.declined,
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::diagnosis::Diagnosis;
 use crate::downstream::DownstreamError;
 use crate::env::ConfigError;
 use crate::jwt::TokenRejection;
@@ -21,6 +22,9 @@ pub enum Error {
     /// No usable answer came back: retry, and look at the network.
     #[error(transparent)]
     Transport(TransportError),
+    /// Entra asked us to wait: try again after [`Throttled::until`].
+    #[error(transparent)]
+    Throttled(Box<Throttled>),
     /// Entra answered no, and no page shown to the user changes that: look up the code.
     #[error(transparent)]
     Refused(Box<Refusal>),
@@ -64,6 +68,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Error::Transport(error) => error.retryable,
+            Error::Throttled(_) => true,
             Error::Downstream(error) => error.status == 429 || error.status >= 500,
             _ => false,
         }
@@ -94,6 +99,12 @@ impl Error {
 impl From<TransportError> for Error {
     fn from(error: TransportError) -> Self {
         Error::Transport(error)
+    }
+}
+
+impl From<Throttled> for Error {
+    fn from(throttled: Throttled) -> Self {
+        Error::Throttled(Box::new(throttled))
     }
 }
 
@@ -141,6 +152,17 @@ pub struct TransportError {
     pub retryable: bool,
 }
 
+/// Entra asked us to wait (HTTP 429, or 5xx with `Retry-After`). Until then the same request is not sent again.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{cause}; Entra asks us to wait until {until}, and the same request is not sent before")]
+#[non_exhaustive]
+pub struct Throttled {
+    /// When the request may be sent again; never more than an hour away.
+    pub until: jiff::Timestamp,
+    /// The answer that said so.
+    pub cause: TransportError,
+}
+
 /// Entra's no, field by field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -186,6 +208,19 @@ impl Refusal {
         }
     }
 
+    /// What the code means, what usually causes it and what helps, where our table has it. No network.
+    ///
+    /// ```
+    /// # fn example(error: shared_auth::Error) {
+    /// if let Some(diagnosis) = error.refusal().and_then(|refusal| refusal.diagnosis()) {
+    ///     println!("{} {}", diagnosis.cause, diagnosis.fix);
+    /// }
+    /// # }
+    /// ```
+    pub fn diagnosis(&self) -> Option<&'static Diagnosis> {
+        Diagnosis::first_of(&self.codes)
+    }
+
     /// True where consent is what is missing: nobody allowed the application to do this for the user.
     pub fn is_consent_required(&self) -> bool {
         self.suberror.as_deref() == Some("consent_required")
@@ -206,9 +241,12 @@ impl fmt::Display for Refusal {
         if let Some(id) = &self.correlation_id {
             write!(f, " [correlation id {id}]")?;
         }
-        match self.codes.first() {
-            Some(code) => write!(f, " See AADSTS{code} in docs/troubleshooting.md."),
-            None => Ok(()),
+        match (self.diagnosis(), self.codes.first()) {
+            (Some(known), _) => write!(f, " What helps with AADSTS{}: {}", known.code, known.fix),
+            (None, Some(code)) => {
+                write!(f, " https://login.microsoftonline.com/error?code={code} may explain AADSTS{code}.")
+            }
+            (None, None) => Ok(()),
         }
     }
 }

@@ -18,24 +18,26 @@ mod jwt;
 mod protocol;
 
 mod clock;
+mod diagnosis;
 mod env;
 mod error;
 mod secret;
 
 pub use authority::Authority;
-pub use client::{Account, AuthenticationResult, ConfidentialClient, ConfidentialClientBuilder, TokenSource};
+pub use client::{Account, AuthenticationResult, CacheRefreshReason, ConfidentialClient, ConfidentialClientBuilder, TokenSource};
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock};
 pub use config::{
     ApiConfig, EntraConfig, GRAPH, PUBLIC_CLOUD, clock_skew_seconds, jwks_min_refresh_seconds, url_or,
 };
-pub use credential::ClientCredential;
+pub use credential::{AssertionContext, ClientCredential};
+pub use diagnosis::Diagnosis;
 pub use downstream::{ApiRequest, DownstreamApi, DownstreamError};
 pub use env::{ConfigError, Env, Problem};
-pub use error::{Error, InteractionRequired, Refusal, SignInError, TransportError};
+pub use error::{Error, InteractionRequired, Refusal, SignInError, Throttled, TransportError};
 pub use flows::authorization_code::{AuthCodeFlow, AuthorizationResponse, SignIn};
 pub use jwt::{AccessTokenValidator, AppClaims, Caller, Check, IdTokenClaims, TokenRejection, UserClaims};
 pub use protocol::challenge::Challenge;
 pub use protocol::scope::Scopes;
 pub use secret::{
-    AccessToken, App, AuthorizationCode, ClientSecret, RefreshToken, TokenKind, User, UserAssertion,
+    AccessToken, App, AuthorizationCode, ClientAssertion, ClientSecret, RefreshToken, TokenKind, User, UserAssertion,
 };

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -38,6 +39,10 @@ macro_rules! secret {
 secret!(
     /// The password of an application (`client_secret`, RFC 6749 §2.3.1).
     ClientSecret
+);
+secret!(
+    /// A signed statement by which an application proves who it is (RFC 7523 §2.2), in place of a secret.
+    ClientAssertion
 );
 secret!(
     /// A refresh token (RFC 6749 §1.5). It never leaves this crate but for the token endpoint.
@@ -115,15 +120,17 @@ impl TokenKind for User {
 /// let token = AccessToken::<User>::new("eyJ…");
 /// assert_eq!(format!("{token:?}"), "AccessToken<user>(…)");
 /// ```
+///
+/// Clones share the text, so that a cache hit copies none of it.
 pub struct AccessToken<K: TokenKind> {
-    value: SecretString,
+    value: Arc<SecretString>,
     kind: PhantomData<fn() -> K>,
 }
 
 impl<K: TokenKind> AccessToken<K> {
     /// Wraps a token that came from elsewhere.
     pub fn new(value: impl Into<String>) -> Self {
-        Self { value: SecretString::from(value.into()), kind: PhantomData }
+        Self { value: Arc::new(SecretString::from(value.into())), kind: PhantomData }
     }
 
     /// The token as it goes into an `Authorization` header. Keep it out of logs, pages and errors.
@@ -134,7 +141,7 @@ impl<K: TokenKind> AccessToken<K> {
 
 impl<K: TokenKind> Clone for AccessToken<K> {
     fn clone(&self) -> Self {
-        Self { value: self.value.clone(), kind: PhantomData }
+        Self { value: Arc::clone(&self.value), kind: PhantomData }
     }
 }
 

@@ -42,10 +42,13 @@ fn up_and_run() -> Result<()> {
     workspace::run(compose(&["up", "--build", "--wait", "--wait-timeout", "120"]))
         .context("The containers did not come up healthy")?;
     let mut journeys = workspace::cargo(&["test", "-p", "e2e"]);
-    journeys.env("E2E_STACK", "compose").env("E2E_COMPOSE_PROJECT", PROJECT);
+    // The journeys call compose themselves, and must mean the same project.
+    journeys.env("E2E_STACK", "compose").env("COMPOSE_PROJECT_NAME", PROJECT);
     workspace::run(journeys)
 }
 
 fn compose(arguments: &[&str]) -> Command {
-    workspace::program("docker", &[&["compose", "--project-name", PROJECT], arguments].concat())
+    let mut command = workspace::program("docker", &[&["compose"], arguments].concat());
+    command.env("COMPOSE_PROJECT_NAME", PROJECT);
+    command
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::Secret;
+use super::{Certificate, ClientSecret, FederatedCredential};
 
 /// A registered application. It can be a client, an API, or both.
 #[derive(Debug)]
@@ -13,7 +13,9 @@ pub struct Application {
     /// Object id of its service principal: `oid` and `sub` of app-only tokens.
     pub object_id: Uuid,
     pub name: String,
-    pub secrets: Vec<Secret>,
+    pub secrets: Vec<ClientSecret>,
+    pub certificates: Vec<Certificate>,
+    pub federated: Vec<FederatedCredential>,
     pub public_client: bool,
     /// Whether users of other tenants may sign in, so that `common` and `organizations` work.
     pub multi_tenant: bool,

@@ -10,9 +10,13 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 mod application;
+mod certificate;
+mod credential;
 mod secret;
 
 pub use application::{AppRole, Application, Need, RoleMember, Scope};
+pub use certificate::Certificate;
+pub use credential::{ClientSecret, FEDERATED_AUDIENCE, FederatedCredential, ForeignKeys};
 pub use secret::Secret;
 
 /// Client id of Microsoft Graph, the same in every tenant.

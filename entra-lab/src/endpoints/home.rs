@@ -121,7 +121,7 @@ fn daemon(tenant: &Tenant) -> Option<Daemon> {
     tenant.apps.iter().find_map(|app| {
         let secret = app.secrets.first()?;
         let can = !tenant.roles_of(app.object_id, GRAPH).is_empty();
-        can.then(|| Daemon { id: app.id.to_string(), secret: secret.reveal().to_owned() })
+        can.then(|| Daemon { id: app.id.to_string(), secret: secret.value.reveal().to_owned() })
     })
 }
 

@@ -14,7 +14,8 @@ use crate::refusal::Refusal;
 use crate::state::LabState;
 use crate::tls;
 
-const CLOUD: [&str; 4] =
+/// The public cloud's sign-in hosts.
+pub const CLOUD: [&str; 4] =
     ["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"];
 
 #[derive(Serialize)]

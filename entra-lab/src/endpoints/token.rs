@@ -7,6 +7,7 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue}
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 
 use crate::authority::Authority;
+use crate::client_assertion::{Against, fetch_keys};
 use crate::client_auth;
 use crate::errors::{BAD_PARAMETER, UNKNOWN_GRANT, WRONG_VERB};
 use crate::grants::{self, TokenRequest};
@@ -48,7 +49,10 @@ pub async fn token(
     };
     let ids = RequestIds::of(&req, &params);
     let base = state.base_url(&req);
-    let answer = readable.and_then(|()| answer(&req, &tenant, &state, &params, &base));
+    let answer = match readable {
+        Ok(()) => answer(&req, &tenant, &state, &params, &base).await,
+        Err(refusal) => Err(refusal),
+    };
     finish(&req, &state, &ids, &base, answer)
 }
 
@@ -59,7 +63,7 @@ pub async fn wrong_verb(req: HttpRequest, state: web::Data<LabState>) -> HttpRes
     finish(&req, &state, &ids, &base, Err(WRONG_VERB.into()))
 }
 
-fn answer(
+async fn answer(
     req: &HttpRequest,
     segment: &str,
     state: &LabState,
@@ -74,9 +78,15 @@ fn answer(
     let credentials = client_auth::read(req, params)?;
     let client = authority.client(&directory, &credentials.client_id)?;
     note(req, |n| n.client_id = Some(client.id));
-    credentials.check(client)?;
+    let fetched = match &credentials.assertion {
+        Some(assertion) => fetch_keys(client, assertion).await,
+        None => None,
+    };
+    let against = Against { state, directory: &directory, authority, client, fetched: fetched.as_ref() };
+    let proof = credentials.check(&against)?;
     let now = state.clock.seconds();
-    (grant.answer)(&TokenRequest { state, directory: &directory, authority, base_url, client, params, now })
+    let directory = &*directory;
+    (grant.answer)(&TokenRequest { state, directory, authority, base_url, client, params, now, proof })
 }
 
 fn finish(

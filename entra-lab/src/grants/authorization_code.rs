@@ -59,6 +59,7 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
         nonce: code.nonce,
         wants_auth_time: code.wants_auth_time,
         wants_client_info: request.wants_client_info(),
+        proof: request.proof,
         sign_in: code.sign_in,
     }
     .answer(&resource)?;

@@ -17,7 +17,8 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
     }
     let (identifier, api) = resource(request)?;
     let lifetime = Lifetime::access(request.now);
-    let issue = Issue { base_url: request.base_url, tenant, client: request.client, lifetime };
+    let issue =
+        Issue { base_url: request.base_url, tenant, client: request.client, lifetime, proof: request.proof };
     let claims = issue.app_access(api, identifier);
     Ok(TokenAnswer {
         token_type: "Bearer",

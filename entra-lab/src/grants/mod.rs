@@ -6,6 +6,7 @@
 use uuid::Uuid;
 
 use crate::authority::Authority;
+use crate::client_auth::Proof;
 use crate::directory::{Application, Directory, Tenant, User};
 use crate::errors::{GRANT_INVALID, UNKNOWN_TENANT};
 use crate::params::Params;
@@ -28,6 +29,7 @@ pub struct TokenRequest<'a> {
     pub client: &'a Application,
     pub params: &'a Params,
     pub now: i64,
+    pub proof: Proof,
 }
 
 /// One grant type.

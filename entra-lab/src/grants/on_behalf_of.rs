@@ -51,6 +51,7 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
         nonce: None,
         wants_auth_time: false,
         wants_client_info: request.wants_client_info(),
+        proof: request.proof,
         sign_in,
     }
     .answer(&resource)

@@ -44,6 +44,7 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
         wants_auth_time: false,
         wants_refresh_token: true,
         wants_client_info: request.wants_client_info(),
+        proof: request.proof,
         sign_in,
     }
     .answer(&resource)

@@ -1,6 +1,7 @@
 //! The shape of a seed file, as serde reads it. What refers to something else keeps its place in the
 //! text, so that a mistake can be shown; checking is left to the parent module.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use toml::Spanned;
 use uuid::Uuid;
@@ -56,7 +57,11 @@ pub struct RawApp {
     pub object_id: Option<Uuid>,
     pub name: String,
     #[serde(default)]
-    pub secrets: Vec<Secret>,
+    pub secrets: Vec<RawSecret>,
+    #[serde(default)]
+    pub certificates: Vec<Spanned<RawCertificate>>,
+    #[serde(default)]
+    pub federated_credentials: Vec<RawFederated>,
     #[serde(default)]
     pub public_client: bool,
     #[serde(default)]
@@ -72,6 +77,33 @@ pub struct RawApp {
     pub roles: Vec<AppRole>,
     #[serde(default)]
     pub needs: Vec<RawNeed>,
+}
+
+/// `"the secret"`, or a table with the time of its end.
+#[derive(Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum RawSecret {
+    Plain(Secret),
+    Dated { value: Secret, expires: Timestamp },
+}
+
+/// PEM or base64 DER, or a table that says more about it.
+#[derive(Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum RawCertificate {
+    Plain(String),
+    Table { pem: String, revoked: bool },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawFederated {
+    pub issuer: Spanned<String>,
+    pub subject: String,
+    pub audience: Option<String>,
+    /// The issuer's keys as JSON text; otherwise `jwks_url`.
+    pub jwks: Option<Spanned<String>>,
+    pub jwks_url: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

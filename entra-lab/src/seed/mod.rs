@@ -13,6 +13,7 @@ use crate::directory::{Application, Consent, Directory, Need, RoleAssignment, Te
 
 use file::{File, RawConsent, RawNeed, RawRoleAssignment, RawTenant};
 
+mod credentials;
 mod file;
 
 /// The seed that is built into the binary.
@@ -89,7 +90,9 @@ fn tenant(raw: RawTenant) -> Result<Tenant, Complaint> {
             id: client_id,
             object_id: a.object_id.unwrap_or_else(|| Uuid::new_v5(&id, client_id.as_bytes())),
             name: a.name,
-            secrets: a.secrets,
+            secrets: a.secrets.into_iter().map(credentials::secret).collect(),
+            certificates: credentials::certificates(a.certificates)?,
+            federated: credentials::federated(a.federated_credentials)?,
             public_client: a.public_client,
             multi_tenant: a.multi_tenant,
             redirect_uris: a.redirect_uris,

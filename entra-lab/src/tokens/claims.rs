@@ -11,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::client_auth::Proof;
 use crate::directory::{Application, Tenant, User};
 use crate::random;
 use crate::state::LabState;
@@ -51,6 +52,7 @@ pub struct Issue<'a> {
     pub tenant: &'a Tenant,
     pub client: &'a Application,
     pub lifetime: Lifetime,
+    pub proof: Proof,
 }
 
 /// The user's side of an access token.
@@ -134,8 +136,8 @@ impl Issue<'_> {
     /// What every access token has; the format decides the names.
     fn access(&self, api: &Application, asked_as: &str) -> Map<String, Value> {
         let mut claims = self.common();
-        // How the client proved itself: 0 not at all, 1 with a secret.
-        let proof = if self.client.public_client { "0" } else { "1" };
+        // How the client proved itself: 0 not at all, 1 with a secret, 2 with a certificate.
+        let proof = self.proof.claim();
         if api.access_token_version == 2 {
             put(&mut claims, "aud", json!(api.id));
             put(&mut claims, "iss", json!(LabState::issuer(self.base_url, self.tenant.id)));

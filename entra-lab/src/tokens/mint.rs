@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::client_auth::Proof;
 use crate::directory::{Application, GRAPH, Tenant, User};
 use crate::errors::{GRANT_INVALID, UNKNOWN_RESOURCE};
 use crate::issued::SignIn;
@@ -58,6 +59,7 @@ pub struct ForUser<'a> {
     pub wants_auth_time: bool,
     pub wants_refresh_token: bool,
     pub wants_client_info: bool,
+    pub proof: Proof,
 }
 
 impl ForUser<'_> {
@@ -73,8 +75,13 @@ impl ForUser<'_> {
             sid: self.sign_in.sid,
             auth_time: self.sign_in.auth_time,
         };
-        let issue =
-            |lifetime| Issue { base_url: self.base_url, tenant: self.tenant, client: self.client, lifetime };
+        let issue = |lifetime| Issue {
+            base_url: self.base_url,
+            tenant: self.tenant,
+            client: self.client,
+            lifetime,
+            proof: self.proof,
+        };
         let lifetime = Lifetime::access(now);
         let claims = issue(lifetime).user_access(api, &entry.prefix, &of);
         let id_token = self.oidc.contains("openid").then(|| {

@@ -33,12 +33,16 @@ async fn a_public_application_with_a_secret_is_700025() {
 }
 
 #[tokio::test]
-async fn an_assertion_of_an_unknown_certificate_is_700027() {
-    let lab = lab().await;
-    let none = App { secret: "", ..DAEMON };
-    let mut rest = REST.to_vec();
-    rest.push(("client_assertion", "x.y.z"));
-    token(&lab, &form(&none, &rest)).await.assert_refused(401, "invalid_client", 700027);
+async fn an_expired_secret_is_7000222_and_a_younger_one_still_counts() {
+    let seed = entra_lab::DEFAULT_SEED.replacen(
+        "secrets = [\"lab-secret-daemon-app\"]",
+        "secrets = [{ value = \"lab-secret-daemon-app\", expires = \"2026-01-01T00:00:00Z\" }, \"lab-secret-new\"]",
+        1,
+    );
+    let lab = entra_lab::EntraLab::builder().seed_toml(&seed).start().await.unwrap();
+    token(&lab, &form(&DAEMON, &REST)).await.assert_refused(401, "invalid_client", 7000222);
+    let new = App { secret: "lab-secret-new", ..DAEMON };
+    assert_eq!(token(&lab, &form(&new, &REST)).await.status, 200);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod support;
 
 mod authorization_code;
 mod authorize;
+mod client_assertion;
 mod client_authentication;
 mod client_credentials;
 mod consent;

@@ -161,6 +161,7 @@ fn answer(error: &Error) -> Answer {
             "The sign-in could not be completed; please start it again.",
         ),
         Error::Transport(error) => transport(error),
+        Error::Throttled(throttled) => transport(&throttled.cause),
         Error::Refused(refusal) => refused(refusal),
         Error::InteractionRequired(needed) => interaction(needed),
         Error::InvalidToken(rejection) => invalid_token(rejection.check.class()),

@@ -13,7 +13,7 @@ use futures_util::future::{BoxFuture, Shared};
 
 use crate::error::{Error, TransportError};
 
-type Flight<T> = Shared<BoxFuture<'static, Result<T, Error>>>;
+pub(super) type Flight<T> = Shared<BoxFuture<'static, Result<T, Error>>>;
 
 /// The requests that are under way. Clones share them.
 pub(crate) struct Flights<T> {
@@ -44,18 +44,24 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let (flight, first) = {
-            let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-            match under_way.get(&key) {
-                Some(flight) => (flight.clone(), false),
-                None => {
-                    let flight = self.start(key.clone(), request);
-                    under_way.insert(key, flight.clone());
-                    (flight, true)
-                }
-            }
-        };
+        let (flight, first) = self.launch(key, request);
         flight.await.map(|value| (value, first))
+    }
+
+    /// As [`join`](Self::join), for those who may go on without the answer.
+    pub fn launch<F>(&self, key: String, request: F) -> (Flight<T>, bool)
+    where
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        match under_way.get(&key) {
+            Some(flight) => (flight.clone(), false),
+            None => {
+                let flight = self.start(key.clone(), request);
+                under_way.insert(key, flight.clone());
+                (flight, true)
+            }
+        }
     }
 
     fn start<F>(&self, key: String, request: F) -> Flight<T>

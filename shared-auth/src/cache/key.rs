@@ -4,6 +4,8 @@
 //! client, and then the account or the incoming assertion. Parts are length-prefixed, so that no choice of values makes
 //! two different lists of parts read the same.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,7 +15,7 @@ use crate::secret::UserAssertion;
 
 /// Names a partition of a cache.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct PartitionKey(String);
+pub(crate) struct PartitionKey(Arc<str>);
 
 impl PartitionKey {
     /// The tokens of an application for itself.
@@ -49,7 +51,7 @@ impl PartitionKey {
         for part in parts {
             key.push_str(&format!("|{}:{part}", part.len()));
         }
-        Self(key)
+        Self(key.into())
     }
 }
 

@@ -1,12 +1,14 @@
 //! Tokens in memory: bounded in bytes, typed by whom they speak for, aware of expiry.
+//!
+//! A hit takes one shared lock of one shard, allocates nothing and copies no token text. Changes of one partition wait
+//! for each other, so that none of them is lost.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use moka::Expiry;
-use moka::ops::compute::Op;
-use moka::sync::Cache;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 
 use super::key::PartitionKey;
 use crate::clock::SharedClock;
@@ -18,23 +20,31 @@ const EXPIRY_BUFFER: SignedDuration = SignedDuration::from_mins(5);
 /// Longer than the longest token that Entra issues (28 hours, continuous access evaluation); what claims more is
 /// corrupt, or the clock was moved.
 const LONGEST_LIFETIME: SignedDuration = SignedDuration::from_hours(48);
-/// How long a refresh token is kept unused; Entra forgets it then as well.
-const REFRESH_TOKEN_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
-/// All partitions together. About 10,000 signed-in users with two tokens each.
+/// All partitions together. About 10,000 signed-in users with two tokens each; the least used give way.
 const MEMORY_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
+const USUAL_PARTITIONS: usize = 10_000;
 /// A partition holds one entry for each set of scopes; more than this is a caller that invents scopes.
 const ENTRIES_PER_PARTITION: usize = 64;
+/// Writers of different partitions meet by chance only.
+const WRITERS: usize = 64;
 
 /// A cache of tokens of one kind. Clones share the entries.
 #[derive(Debug)]
 pub(crate) struct MemoryCache<K: TokenKind> {
-    partitions: Cache<PartitionKey, Arc<Partition<K>>>,
+    shared: Arc<Shared<K>>,
+}
+
+#[derive(Debug)]
+struct Shared<K: TokenKind> {
+    partitions: Cache<PartitionKey, Arc<Partition<K>>, Bytes>,
+    writers: [Mutex<()>; WRITERS],
+    hasher: RandomState,
     clock: SharedClock,
 }
 
 impl<K: TokenKind> Clone for MemoryCache<K> {
     fn clone(&self) -> Self {
-        Self { partitions: self.partitions.clone(), clock: self.clock.clone() }
+        Self { shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -43,21 +53,34 @@ impl<K: TokenKind> Clone for MemoryCache<K> {
 pub(crate) struct CachedToken<K: TokenKind> {
     pub access_token: AccessToken<K>,
     pub scopes: Scopes,
+    /// What was asked for with it and not granted.
+    pub declined: Scopes,
     pub expires_at: Timestamp,
     cached_at: Timestamp,
     /// Five minutes before the token ends, or when the assertion ends with which it was got.
     usable_until: Timestamp,
+    /// From then on a successor should be fetched in the background.
+    refresh_at: Option<Timestamp>,
 }
 
 impl<K: TokenKind> CachedToken<K> {
-    pub fn new(
-        access_token: AccessToken<K>,
-        scopes: Scopes,
-        expires_at: Timestamp,
-        cached_at: Timestamp,
-    ) -> Self {
+    pub fn new(access_token: AccessToken<K>, scopes: Scopes, expires_at: Timestamp, cached_at: Timestamp) -> Self {
         let usable_until = expires_at.checked_sub(EXPIRY_BUFFER).unwrap_or(Timestamp::MIN);
-        Self { access_token, scopes, expires_at, cached_at, usable_until }
+        let declined = Scopes::default();
+        Self { access_token, scopes, declined, expires_at, cached_at, usable_until, refresh_at: None }
+    }
+
+    /// What was asked for. The token then serves the same request again even where less was granted: asking Entra once
+    /// more would bring the same answer.
+    #[must_use]
+    pub fn asked_for(mut self, asked: &Scopes) -> Self {
+        self.declined = asked.without(&self.scopes);
+        self
+    }
+
+    fn serves(&self, wanted: &Scopes) -> bool {
+        self.scopes.contains_all(wanted)
+            || (!self.declined.is_empty() && self.scopes.with(&self.declined).contains_all(wanted))
     }
 
     /// The token must not be served after `end`. The five minutes do not apply here: the assertion is not sent again.
@@ -65,6 +88,18 @@ impl<K: TokenKind> CachedToken<K> {
     pub fn ending_with(mut self, end: Timestamp) -> Self {
         self.usable_until = self.usable_until.min(end);
         self
+    }
+
+    /// A successor should be fetched from `at` on.
+    #[must_use]
+    pub fn refreshed_at(mut self, at: Option<Timestamp>) -> Self {
+        self.refresh_at = at;
+        self
+    }
+
+    /// True where the token is good and old enough for a successor.
+    pub fn wants_refresh(&self, now: Timestamp) -> bool {
+        self.refresh_at.is_some_and(|at| at <= now)
     }
 
     fn is_usable(&self, now: Timestamp) -> bool {
@@ -77,13 +112,8 @@ impl<K: TokenKind> CachedToken<K> {
 
 impl<K: TokenKind> Clone for CachedToken<K> {
     fn clone(&self) -> Self {
-        Self {
-            access_token: self.access_token.clone(),
-            scopes: self.scopes.clone(),
-            expires_at: self.expires_at,
-            cached_at: self.cached_at,
-            usable_until: self.usable_until,
-        }
+        let (access_token, scopes, declined) = (self.access_token.clone(), self.scopes.clone(), self.declined.clone());
+        Self { access_token, scopes, declined, ..*self }
     }
 }
 
@@ -92,42 +122,33 @@ impl<K: TokenKind> Clone for CachedToken<K> {
 struct Partition<K: TokenKind> {
     tokens: Vec<CachedToken<K>>,
     refresh_token: Option<RefreshToken>,
-    /// How long the partition is worth keeping.
-    keep: Duration,
 }
 
 impl<K: TokenKind> MemoryCache<K> {
     pub fn new(clock: SharedClock) -> Self {
-        let partitions = Cache::builder()
-            .max_capacity(MEMORY_LIMIT_BYTES)
-            .weigher(|key: &PartitionKey, partition: &Arc<Partition<K>>| weight(key, partition))
-            .expire_after(KeptAsLongAsItIsWorth)
-            .build();
-        Self { partitions, clock }
+        let partitions = Cache::with_weighter(USUAL_PARTITIONS, MEMORY_LIMIT_BYTES, Bytes);
+        let writers = std::array::from_fn(|_| Mutex::new(()));
+        Self { shared: Arc::new(Shared { partitions, writers, hasher: RandomState::new(), clock }) }
     }
 
-    /// A token that holds every scope wanted and lives for more than five minutes.
+    /// A token that holds every scope wanted and is good for more than five minutes.
     pub fn token(&self, partition: &PartitionKey, scopes: &Scopes) -> Option<CachedToken<K>> {
-        let now = self.clock.now();
-        let partition = self.partitions.get(partition)?;
-        partition
-            .tokens
-            .iter()
-            .find(|token| token.scopes.contains_all(scopes) && token.is_usable(now))
-            .cloned()
+        let partition = self.shared.partitions.get(partition)?;
+        let now = self.shared.clock.now();
+        partition.tokens.iter().find(|token| token.is_usable(now) && token.serves(scopes)).cloned()
     }
 
     /// The refresh token of an account.
     pub fn refresh_token(&self, partition: &PartitionKey) -> Option<RefreshToken> {
-        self.partitions.get(partition)?.refresh_token.clone()
+        self.shared.partitions.get(partition)?.refresh_token.clone()
     }
 
     /// Stores a token; it replaces those whose scopes it overlaps. `None` keeps the refresh token that is there.
     pub fn store(&self, key: &PartitionKey, token: CachedToken<K>, refresh_token: Option<RefreshToken>) {
-        let now = self.clock.now();
+        let now = self.shared.clock.now();
         self.change(key, |old| {
             let mut tokens: Vec<_> = old
-                .into_iter()
+                .iter()
                 .flat_map(|old| &old.tokens)
                 .filter(|old| old.is_usable(now) && !old.scopes.intersects(&token.scopes))
                 .cloned()
@@ -136,8 +157,20 @@ impl<K: TokenKind> MemoryCache<K> {
                 tokens.remove(0);
             }
             tokens.push(token);
-            let refresh_token = refresh_token.or_else(|| old.and_then(|old| old.refresh_token.clone()));
-            Some((tokens, refresh_token))
+            let refresh_token = refresh_token.or_else(|| old?.refresh_token.clone());
+            Some(Partition { tokens, refresh_token })
+        });
+    }
+
+    /// Puts the next background refresh of a token off: the last one failed.
+    pub fn postpone_refresh(&self, key: &PartitionKey, scopes: &Scopes, until: Timestamp) {
+        self.change(key, |old| {
+            let old = old?;
+            let mut tokens = old.tokens.clone();
+            for token in tokens.iter_mut().filter(|token| token.serves(scopes)) {
+                token.refresh_at = Some(until);
+            }
+            Some(Partition { tokens, refresh_token: old.refresh_token.clone() })
         });
     }
 
@@ -145,82 +178,51 @@ impl<K: TokenKind> MemoryCache<K> {
     pub fn remove_refresh_token(&self, key: &PartitionKey, refused: &RefreshToken) {
         self.change(key, |old| {
             let old = old?;
-            let kept = old.refresh_token.clone().filter(|kept| kept.expose() != refused.expose());
-            Some((old.tokens.clone(), kept))
+            let refresh_token = old.refresh_token.clone().filter(|kept| kept.expose() != refused.expose());
+            Some(Partition { tokens: old.tokens.clone(), refresh_token })
         });
     }
 
     /// Forgets the whole partition.
     pub fn remove(&self, key: &PartitionKey) {
-        self.partitions.invalidate(key);
+        let _alone = self.writer(key);
+        self.shared.partitions.remove(key);
     }
 
     /// Changes a partition while nobody else does; `None` leaves it alone.
-    #[allow(clippy::type_complexity, reason = "the two halves of a partition, said once")]
     fn change(
         &self,
         key: &PartitionKey,
-        change: impl FnOnce(Option<&Partition<K>>) -> Option<(Vec<CachedToken<K>>, Option<RefreshToken>)>,
+        change: impl FnOnce(Option<&Partition<K>>) -> Option<Partition<K>>,
     ) {
-        let now = self.clock.now();
-        self.partitions.entry_by_ref(key).and_compute_with(|entry| {
-            let old = entry.map(moka::Entry::into_value);
-            match change(old.as_deref()) {
-                Some((tokens, refresh_token)) => {
-                    let keep = worth_keeping(&tokens, refresh_token.is_some(), now);
-                    Op::Put(Arc::new(Partition { tokens, refresh_token, keep }))
-                }
-                None => Op::Nop,
-            }
+        let _alone = self.writer(key);
+        let old = self.shared.partitions.get(key);
+        if let Some(new) = change(old.as_deref()) {
+            self.shared.partitions.insert(key.clone(), Arc::new(new));
+        }
+    }
+
+    fn writer(&self, key: &PartitionKey) -> std::sync::MutexGuard<'_, ()> {
+        let at = usize::try_from(self.shared.hasher.hash_one(key) % WRITERS as u64).unwrap_or_default();
+        self.shared.writers[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Weighs partitions by the memory that they take.
+#[derive(Debug, Clone)]
+struct Bytes;
+
+impl<K: TokenKind> Weighter<PartitionKey, Arc<Partition<K>>> for Bytes {
+    fn weight(&self, key: &PartitionKey, partition: &Arc<Partition<K>>) -> u64 {
+        const PER_PARTITION: usize = 200;
+        const PER_TOKEN: usize = 160;
+        let tokens = partition.tokens.iter().map(|token| {
+            let scopes: usize = token.scopes.iter().map(|scope| scope.len() + 16).sum();
+            token.access_token.expose_secret().len() + scopes + PER_TOKEN
         });
+        let refresh_token = partition.refresh_token.as_ref().map_or(0, |token| token.expose().len());
+        (key.len() + refresh_token + PER_PARTITION + tokens.sum::<usize>()) as u64
     }
-}
-
-/// Gives each partition its own deadline, so that memory is free again without anybody looking.
-#[derive(Debug)]
-struct KeptAsLongAsItIsWorth;
-
-impl<K: TokenKind> Expiry<PartitionKey, Arc<Partition<K>>> for KeptAsLongAsItIsWorth {
-    fn expire_after_create(
-        &self,
-        _: &PartitionKey,
-        value: &Arc<Partition<K>>,
-        _: Instant,
-    ) -> Option<Duration> {
-        Some(value.keep)
-    }
-
-    fn expire_after_update(
-        &self,
-        _: &PartitionKey,
-        value: &Arc<Partition<K>>,
-        _: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        Some(value.keep)
-    }
-}
-
-fn worth_keeping<K: TokenKind>(
-    tokens: &[CachedToken<K>],
-    has_refresh_token: bool,
-    now: Timestamp,
-) -> Duration {
-    if has_refresh_token {
-        return REFRESH_TOKEN_LIFETIME;
-    }
-    let longest = tokens.iter().map(|token| token.usable_until.duration_since(now)).max().unwrap_or_default();
-    Duration::try_from(longest.min(LONGEST_LIFETIME)).unwrap_or_default()
-}
-
-fn weight<K: TokenKind>(key: &PartitionKey, partition: &Partition<K>) -> u32 {
-    let tokens: usize = partition
-        .tokens
-        .iter()
-        .map(|token| token.access_token.expose_secret().len() + token.scopes.canonical().len() + 96)
-        .sum();
-    let refresh_token = partition.refresh_token.as_ref().map_or(0, |token| token.expose().len());
-    u32::try_from(key.len() + tokens + refresh_token + 128).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -240,7 +242,7 @@ mod tests {
         scopes: &str,
         lifetime: SignedDuration,
     ) -> CachedToken<User> {
-        let now = cache.clock.now();
+        let now = cache.shared.clock.now();
         CachedToken::new(AccessToken::new(text), scopes.into(), now + lifetime, now)
     }
 
@@ -341,9 +343,8 @@ mod tests {
             let key = PartitionKey::account("e", "t", "c", &number.to_string());
             cache.store(&key, token(&cache, &large, "A", SignedDuration::from_hours(1)), None);
         }
-        cache.partitions.run_pending_tasks();
 
-        assert!(cache.partitions.weighted_size() <= MEMORY_LIMIT_BYTES);
-        assert!(cache.partitions.entry_count() > 1_000);
+        assert!(cache.shared.partitions.weight() <= MEMORY_LIMIT_BYTES);
+        assert!(cache.shared.partitions.len() > 1_000);
     }
 }

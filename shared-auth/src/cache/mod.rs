@@ -6,7 +6,9 @@
 mod flight;
 mod key;
 mod memory;
+mod store;
+mod throttle;
 
-pub(crate) use flight::Flights;
 pub(crate) use key::PartitionKey;
-pub(crate) use memory::{CachedToken, MemoryCache};
+pub(crate) use memory::CachedToken;
+pub(crate) use store::{TokenStore, Wanted};

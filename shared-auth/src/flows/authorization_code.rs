@@ -16,7 +16,7 @@ use subtle::ConstantTimeEq;
 use url::Url;
 
 use super::{Options, redeem, to_cache};
-use crate::client::{Account, AuthenticationResult, ConfidentialClient, Inner, TokenSource};
+use crate::client::{Account, AuthenticationResult, CacheRefreshReason, ConfidentialClient, Inner, TokenSource};
 use crate::error::{Error, SignInError};
 use crate::jwt::IdTokenClaims;
 use crate::protocol::client_info::ClientInfo;
@@ -292,9 +292,13 @@ async fn finish(
         username: id_token.preferred_username.clone().unwrap_or_default(),
     };
     let (token, refresh_token) = to_cache::<User>(client, &tokens, &scopes);
-    client.user_tokens.store(&client.account_partition(&account), token.clone(), refresh_token);
+    client.user_tokens.cache.store(&client.account_partition(&account), token.clone(), refresh_token);
     tracing::info!(step = 8, "the tokens are in the user-token cache");
-    Ok(SignIn { account, id_token, result: AuthenticationResult::new(token, TokenSource::IdentityProvider) })
+    Ok(SignIn { account, id_token, result: AuthenticationResult::new(
+        token,
+        TokenSource::IdentityProvider,
+        CacheRefreshReason::NoCachedAccessToken,
+    ) })
 }
 
 fn random() -> Result<[u8; 32], Error> {

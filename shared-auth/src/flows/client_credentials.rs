@@ -6,10 +6,10 @@
 use std::future::IntoFuture;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{Options, acquisition_options, cached_or, redeem, to_cache};
+use super::{Options, acquisition_options, redeem, to_cache};
+use crate::cache::CachedToken;
 use crate::client::{AuthenticationResult, ConfidentialClient, Inner};
 use crate::env::ConfigError;
 use crate::error::Error;
@@ -57,41 +57,35 @@ impl IntoFuture for AcquireTokenForClient {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        self.acquire().boxed()
+        // Step 2. The app-token cache, by authority, tenant and client.
+        let Self { client, scopes, options } = self;
+        let wanted = options.wanted(client.app_partition(), &scopes);
+        let store = client.app_tokens.clone();
+        store.acquire(wanted, || request(client, scopes, options))
     }
 }
 
-impl AcquireTokenForClient {
-    async fn acquire(self) -> Result<AuthenticationResult<App>, Error> {
-        let Self { client, scopes, options } = self;
-        if !scopes.is_default_only() {
-            return Err(ConfigError::new(
-                "scopes",
-                "an application asks for \"{resource}/.default\" (AADSTS1002012)",
-            )
-            .into());
-        }
-        if matches!(client.authority.tenant(), "common" | "organizations" | "consumers") {
-            return Err(ConfigError::new(
-                "AZURE_TENANT_ID",
-                "must name one tenant: an application has no home in \"common\"",
-            )
-            .into());
-        }
-
-        // Step 2. The app-token cache, by authority, tenant and client.
-        let partition = client.app_partition();
-        let (asking, wanted, asked_with) = (Arc::clone(&client), scopes.clone(), options.clone());
-        let request = async move {
-            // Step 3. The credential goes to the token endpoint.
-            tracing::info!(step = 3, scopes = %wanted, "no token in the app-token cache; asking Entra with client credentials");
-            let tokens = redeem(&asking, &Grant::ClientCredentials, &wanted, &asked_with).await?;
-            // Step 4. The answer is kept until five minutes before it ends.
-            let (token, _) = to_cache::<App>(&asking, &tokens, &wanted);
-            asking.app_tokens.store(&asking.app_partition(), token.clone(), None);
-            tracing::info!(step = 4, expires_at = %token.expires_at, "the token is in the app-token cache");
-            Ok(token)
-        };
-        cached_or(&client.app_tokens, &client.app_flights, partition, &scopes, &options, request).await
+async fn request(client: Arc<Inner>, scopes: Scopes, options: Options) -> Result<CachedToken<App>, Error> {
+    if !scopes.is_default_only() {
+        return Err(ConfigError::new(
+            "scopes",
+            "an application asks for \"{resource}/.default\" (AADSTS1002012)",
+        )
+        .into());
     }
+    if matches!(client.authority.tenant(), "common" | "organizations" | "consumers") {
+        return Err(ConfigError::new(
+            "AZURE_TENANT_ID",
+            "must name one tenant: an application has no home in \"common\"",
+        )
+        .into());
+    }
+    // Step 3. The credential goes to the token endpoint.
+    tracing::info!(step = 3, %scopes, "no token in the app-token cache; asking Entra with client credentials");
+    let tokens = redeem(&client, &Grant::ClientCredentials, &scopes, &options).await?;
+    // Step 4. The answer is kept until five minutes before it ends.
+    let (token, _) = to_cache::<App>(&client, &tokens, &scopes);
+    client.app_tokens.cache.store(&client.app_partition(), token.clone(), None);
+    tracing::info!(step = 4, expires_at = %token.expires_at, "the token is in the app-token cache");
+    Ok(token)
 }

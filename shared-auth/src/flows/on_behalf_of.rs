@@ -6,11 +6,10 @@
 use std::future::IntoFuture;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{Options, acquisition_options, cached_or, redeem, to_cache};
-use crate::cache::PartitionKey;
+use super::{Options, acquisition_options, redeem, to_cache};
+use crate::cache::{CachedToken, PartitionKey};
 use crate::client::{AuthenticationResult, ConfidentialClient, Inner};
 use crate::error::Error;
 use crate::protocol::scope::Scopes;
@@ -64,35 +63,29 @@ impl IntoFuture for AcquireTokenOnBehalfOf {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        self.acquire().boxed()
+        // Step 4. The user-token cache, by a hash of the incoming token: another token of the same user may carry
+        // other claims, so it is another entry.
+        let Self { client, assertion, scopes, options } = self;
+        let wanted = options.wanted(client.assertion_partition(&assertion), &scopes);
+        let (store, partition) = (client.user_tokens.clone(), wanted.partition.clone());
+        store.acquire(wanted, || request(client, partition, assertion, scopes, options))
     }
 }
 
-impl AcquireTokenOnBehalfOf {
-    async fn acquire(self) -> Result<AuthenticationResult<User>, Error> {
-        let Self { client, assertion, scopes, options } = self;
-
-        // Step 4. The user-token cache, by a hash of the incoming token: another token of the same user may carry
-        // other claims, so it is another entry.
-        let partition = PartitionKey::assertion(
-            &client.authority.environment(),
-            client.authority.tenant(),
-            &client.client_id,
-            &assertion,
-        );
-        let (asking, wanted, asked_with, entry) =
-            (Arc::clone(&client), scopes.clone(), options.clone(), partition.clone());
-        let request = async move {
-            // Step 5. The incoming token goes to the token endpoint as the assertion.
-            tracing::info!(step = 5, scopes = %wanted, "no token in the user-token cache; asking Entra on behalf of the caller");
-            let tokens = redeem(&asking, &Grant::OnBehalfOf(assertion.clone()), &wanted, &asked_with).await?;
-            // Step 6. Never served for longer than the incoming token lives.
-            let (token, _) = to_cache::<User>(&asking, &tokens, &wanted);
-            let token = token.ending_with(assertion.expires_at());
-            asking.user_tokens.store(&entry, token.clone(), None);
-            tracing::info!(step = 6, expires_at = %token.expires_at, "the token is in the user-token cache");
-            Ok(token)
-        };
-        cached_or(&client.user_tokens, &client.user_flights, partition, &scopes, &options, request).await
-    }
+async fn request(
+    client: Arc<Inner>,
+    partition: PartitionKey,
+    assertion: UserAssertion,
+    scopes: Scopes,
+    options: Options,
+) -> Result<CachedToken<User>, Error> {
+    // Step 5. The incoming token goes to the token endpoint as the assertion.
+    tracing::info!(step = 5, %scopes, "no token in the user-token cache; asking Entra on behalf of the caller");
+    let tokens = redeem(&client, &Grant::OnBehalfOf(assertion.clone()), &scopes, &options).await?;
+    // Step 6. Never served for longer than the incoming token lives.
+    let (token, _) = to_cache::<User>(&client, &tokens, &scopes);
+    let token = token.ending_with(assertion.expires_at());
+    client.user_tokens.cache.store(&partition, token.clone(), None);
+    tracing::info!(step = 6, expires_at = %token.expires_at, "the token is in the user-token cache");
+    Ok(token)
 }

@@ -20,7 +20,7 @@ pub(super) async fn refresh(
     options: Options,
 ) -> Result<CachedToken<User>, Error> {
     let partition = client.account_partition(&account);
-    let Some(refresh_token) = client.user_tokens.refresh_token(&partition) else {
+    let Some(refresh_token) = client.user_tokens.cache.refresh_token(&partition) else {
         return Err(InteractionRequired::no_account(scopes).into());
     };
     tracing::info!(step = 9, %scopes, "no token in the user-token cache; asking Entra with the refresh token");
@@ -29,7 +29,7 @@ pub(super) async fn refresh(
         Err(error) => {
             // A dead refresh token would only be refused again, and Entra counts that (AADSTS50196).
             if error.refusal().is_some_and(is_dead) {
-                client.user_tokens.remove_refresh_token(&partition, &refresh_token);
+                client.user_tokens.cache.remove_refresh_token(&partition, &refresh_token);
             }
             return Err(error);
         }
@@ -47,7 +47,7 @@ pub(super) async fn refresh(
         .into());
     }
     let (token, next) = to_cache::<User>(&client, &tokens, &scopes);
-    client.user_tokens.store(&partition, token.clone(), next);
+    client.user_tokens.cache.store(&partition, token.clone(), next);
     Ok(token)
 }
 

@@ -5,11 +5,10 @@
 use std::future::IntoFuture;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::refresh_token::refresh;
-use super::{Options, acquisition_options, cached_or};
+use super::{Options, acquisition_options};
 use crate::client::{Account, AuthenticationResult, ConfidentialClient, Inner};
 use crate::error::Error;
 use crate::protocol::scope::Scopes;
@@ -59,12 +58,9 @@ impl IntoFuture for AcquireTokenSilent {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        async move {
-            let Self { client, account, scopes, options } = self;
-            let partition = client.account_partition(&account);
-            let request = refresh(Arc::clone(&client), account, scopes.clone(), options.clone());
-            cached_or(&client.user_tokens, &client.user_flights, partition, &scopes, &options, request).await
-        }
-        .boxed()
+        let Self { client, account, scopes, options } = self;
+        let wanted = options.wanted(client.account_partition(&account), &scopes);
+        let store = client.user_tokens.clone();
+        store.acquire(wanted, || refresh(client, account, scopes, options))
     }
 }

@@ -2,11 +2,13 @@
 //! resource up to the last slash, Microsoft Graph where there is none.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Scopes that belong to OpenID Connect and not to a resource; they are asked for but never looked up.
 const RESERVED: [&str; 3] = ["openid", "profile", "offline_access"];
 
-/// A set of scopes, in the order in which they were named.
+/// A set of scopes, in the order in which they were named. Clones share the list: make one and keep it where the same
+/// scopes are asked for again and again.
 ///
 /// ```
 /// use shared_auth::Scopes;
@@ -17,12 +19,12 @@ const RESERVED: [&str; 3] = ["openid", "profile", "offline_access"];
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(from = "String", into = "String")]
-pub struct Scopes(Vec<String>);
+pub struct Scopes(Arc<[Box<str>]>);
 
 impl Scopes {
     /// The scopes, one by one.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.0.iter().map(AsRef::as_ref)
     }
 
     /// True where no scope is named.
@@ -43,19 +45,21 @@ impl Scopes {
     /// These and those of `more` that are not among them yet.
     #[must_use]
     pub fn with(&self, more: &Scopes) -> Scopes {
-        let mut all = self.0.clone();
-        for scope in more.iter() {
-            if !all.iter().any(|own| own.eq_ignore_ascii_case(scope)) {
-                all.push(scope.to_owned());
-            }
-        }
-        Scopes(all)
+        self.iter().chain(more.iter()).collect()
+    }
+
+    /// Those of these that are not among `others`. Reserved scopes and `.default` are never granted by name.
+    #[must_use]
+    pub(crate) fn without(&self, others: &Scopes) -> Scopes {
+        self.resource_scopes()
+            .filter(|scope| !scope.ends_with("/.default") && !others.iter().any(|own| own.eq_ignore_ascii_case(scope)))
+            .collect()
     }
 
     /// These with what every user flow asks for: an ID token, the profile claims and a refresh token.
     #[must_use]
     pub(crate) fn with_openid(&self) -> Scopes {
-        self.with(&Scopes(RESERVED.map(str::to_owned).to_vec()))
+        self.iter().chain(RESERVED).collect()
     }
 
     /// True where each scope is a `{resource}/.default`, the only form that client credentials take.
@@ -127,11 +131,16 @@ impl From<Scopes> for String {
 }
 
 impl<S: AsRef<str>> FromIterator<S> for Scopes {
+    /// Empty and repeated ones are left out.
     fn from_iter<I: IntoIterator<Item = S>>(scopes: I) -> Self {
-        scopes.into_iter().fold(Scopes::default(), |all, scope| match scope.as_ref() {
-            "" => all,
-            scope => all.with(&Scopes(vec![scope.to_owned()])),
-        })
+        let mut all: Vec<Box<str>> = Vec::new();
+        for scope in scopes {
+            let scope = scope.as_ref();
+            if !scope.is_empty() && !all.iter().any(|own| own.eq_ignore_ascii_case(scope)) {
+                all.push(scope.into());
+            }
+        }
+        Scopes(all.into())
     }
 }
 

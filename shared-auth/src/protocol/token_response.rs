@@ -13,6 +13,9 @@ pub struct TokenResponse {
     /// Seconds from now; some endpoints write the number as a string.
     #[serde(deserialize_with = "seconds")]
     pub expires_in: i64,
+    /// Seconds from now after which a successor should be fetched in the background; for tokens of two hours and more.
+    #[serde(default, deserialize_with = "optional_seconds")]
+    pub refresh_in: Option<i64>,
     /// What was granted. Absent for client credentials, and then it is what was asked for.
     pub scope: Option<String>,
     /// With `offline_access`.
@@ -47,6 +50,10 @@ impl Seconds {
 
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     Seconds::deserialize(deserializer)?.value()
+}
+
+fn optional_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Option::<Seconds>::deserialize(deserializer)?.map(Seconds::value).transpose()
 }
 
 #[cfg(test)]

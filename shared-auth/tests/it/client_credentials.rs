@@ -106,7 +106,7 @@ async fn a_wrong_secret_keeps_every_field_of_entras_answer() {
     assert_eq!(error.correlation_id(), Some(id.to_string().as_str()));
     assert!(refusal.trace_id.is_some() && refusal.timestamp.is_some());
     assert!(!error.is_interaction_required() && !error.is_retryable());
-    assert!(error.to_string().contains("AADSTS7000215 in docs/troubleshooting.md"), "{error}");
+    assert!(error.to_string().contains("AADSTS7000215: Set AZURE_CLIENT_SECRET"), "{error}");
     assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
 }
 

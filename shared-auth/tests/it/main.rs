@@ -4,9 +4,11 @@
 mod support;
 mod tokens;
 
+mod acquisition;
 mod api_guards;
 mod authority;
 mod authorization_code;
 mod client_credentials;
+mod diagnosis;
 mod jwt_rejections;
 mod on_behalf_of;

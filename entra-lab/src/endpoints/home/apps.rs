@@ -52,7 +52,7 @@ pub fn app(state: &LabState, tenant: &Tenant, app: &Application, base: &str) -> 
         name: app.name.clone(),
         id: app.id.to_string(),
         kind: kind(app),
-        secrets: app.secrets.iter().map(|s| s.reveal().to_owned()).collect(),
+        secrets: app.secrets.iter().map(|s| s.value.reveal().to_owned()).collect(),
         redirect_uris: app.redirect_uris.clone(),
         identifier_uris: app.identifier_uris.clone(),
         token_version: app.access_token_version,
@@ -114,7 +114,7 @@ fn settings(tenant: &Tenant, app: &Application, base: &str) -> Option<String> {
     }
     let mut text = format!("AZURE_TENANT_ID={}\nAZURE_CLIENT_ID={}\n", tenant.id, app.id);
     if let Some(secret) = app.secrets.first() {
-        let _ = writeln!(text, "AZURE_CLIENT_SECRET={}", secret.reveal());
+        let _ = writeln!(text, "AZURE_CLIENT_SECRET={}", secret.value.reveal());
     }
     let _ = writeln!(text, "AZURE_AUTHORITY_HOST={base}\nGRAPH_BASE_URL={base}/v1.0");
     let api = app.needs.iter().find(|n| n.resource != GRAPH).and_then(|n| Some((n, tenant.app(n.resource)?)));

@@ -1,0 +1,35 @@
+//! How an application can prove itself: a secret with an end, or the word of a foreign issuer.
+
+use jiff::Timestamp;
+use jsonwebtoken::jwk::JwkSet;
+use url::Url;
+
+use super::Secret;
+
+/// The audience of assertions from federated issuers unless the registration says otherwise.
+pub const FEDERATED_AUDIENCE: &str = "api://AzureADTokenExchange";
+
+/// A client secret.
+#[derive(Debug, Clone)]
+pub struct ClientSecret {
+    pub value: Secret,
+    pub expires: Option<Timestamp>,
+}
+
+/// A federated credential: tokens of another issuer count as proof.
+#[derive(Debug, Clone)]
+pub struct FederatedCredential {
+    pub issuer: String,
+    pub subject: String,
+    pub audience: String,
+    pub keys: ForeignKeys,
+}
+
+/// Where the keys of a foreign issuer are.
+#[derive(Debug, Clone)]
+pub enum ForeignKeys {
+    /// In the seed.
+    Inline(JwkSet),
+    /// Fetched for every assertion; the lab keeps no copy, so a change counts at once.
+    At(Url),
+}
