@@ -110,7 +110,11 @@ impl ConfidentialClientBuilder {
         );
         Ok(ConfidentialClient {
             inner: Arc::new(Inner {
-                app_partition: PartitionKey::app(&authority.environment(), authority.tenant(), &config.client_id),
+                app_partition: PartitionKey::app(
+                    &authority.environment(),
+                    authority.tenant(),
+                    &config.client_id,
+                ),
                 client_id: config.client_id,
                 credential: config.credential,
                 authority,
@@ -164,9 +168,10 @@ impl ConfidentialClient {
         )
     }
 
-    /// Forgets the tokens of an account, the refresh token included.
+    /// Forgets every token of an account: its own, those that were got on its behalf, and its long-running processes.
     pub fn remove_account(&self, account: &Account) {
         self.inner.user_tokens.cache.remove(&self.inner.account_partition(account));
+        self.inner.user_tokens.cache.remove_user(&account.home_account_id);
     }
 
     /// Asks the authority who it is, so that a wrong tenant or address shows at the start and not at the first user.
@@ -187,6 +192,11 @@ impl Inner {
     pub fn assertion_partition(&self, assertion: &UserAssertion) -> PartitionKey {
         let authority = &self.authority;
         PartitionKey::assertion(&authority.environment(), authority.tenant(), &self.client_id, assertion)
+    }
+
+    pub fn long_running_partition(&self, key: &str) -> PartitionKey {
+        let authority = &self.authority;
+        PartitionKey::long_running(&authority.environment(), authority.tenant(), &self.client_id, key)
     }
 
     pub fn account_partition(&self, account: &Account) -> PartitionKey {
@@ -263,7 +273,11 @@ pub struct AuthenticationResult<K: TokenKind> {
 }
 
 impl<K: TokenKind> AuthenticationResult<K> {
-    pub(crate) fn new(token: CachedToken<K>, source: TokenSource, refresh_reason: CacheRefreshReason) -> Self {
+    pub(crate) fn new(
+        token: CachedToken<K>,
+        source: TokenSource,
+        refresh_reason: CacheRefreshReason,
+    ) -> Self {
         Self {
             access_token: token.access_token,
             scopes: token.scopes,

@@ -35,6 +35,7 @@ pub use downstream::{ApiRequest, DownstreamApi, DownstreamError};
 pub use env::{ConfigError, Env, Problem};
 pub use error::{Error, InteractionRequired, Refusal, SignInError, Throttled, TransportError};
 pub use flows::authorization_code::{AuthCodeFlow, AuthorizationResponse, SignIn};
+pub use flows::long_running::LongRunningKey;
 pub use jwt::{AccessTokenValidator, AppClaims, Caller, Check, IdTokenClaims, TokenRejection, UserClaims};
 pub use protocol::challenge::Challenge;
 pub use protocol::scope::Scopes;

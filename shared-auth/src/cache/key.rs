@@ -36,6 +36,13 @@ impl PartitionKey {
         Self::new("assertion", &[environment, tenant, client_id, &hash])
     }
 
+    /// The tokens of a long-running process.
+    pub fn long_running(environment: &str, tenant: &str, client_id: &str, key: &str) -> Self {
+        // A hash here too: whoever holds the key may act for the user.
+        let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, key.as_bytes()));
+        Self::new("long-running", &[environment, tenant, client_id, &hash])
+    }
+
     /// The key of one request for tokens within the partition.
     pub fn request(&self, scopes: &Scopes) -> String {
         format!("{}|{}", self.0, scopes.canonical())

@@ -7,10 +7,11 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter};
 
 use super::key::PartitionKey;
+use super::users::UserIndex;
 use crate::clock::SharedClock;
 use crate::protocol::scope::Scopes;
 use crate::secret::{AccessToken, RefreshToken, TokenKind};
@@ -36,7 +37,8 @@ pub(crate) struct MemoryCache<K: TokenKind> {
 
 #[derive(Debug)]
 struct Shared<K: TokenKind> {
-    partitions: Cache<PartitionKey, Arc<Partition<K>>, Bytes>,
+    partitions: Cache<PartitionKey, Arc<Partition<K>>, Bytes, DefaultHashBuilder, Evicted>,
+    users: UserIndex,
     writers: [Mutex<()>; WRITERS],
     hasher: RandomState,
     clock: SharedClock,
@@ -64,7 +66,12 @@ pub(crate) struct CachedToken<K: TokenKind> {
 }
 
 impl<K: TokenKind> CachedToken<K> {
-    pub fn new(access_token: AccessToken<K>, scopes: Scopes, expires_at: Timestamp, cached_at: Timestamp) -> Self {
+    pub fn new(
+        access_token: AccessToken<K>,
+        scopes: Scopes,
+        expires_at: Timestamp,
+        cached_at: Timestamp,
+    ) -> Self {
         let usable_until = expires_at.checked_sub(EXPIRY_BUFFER).unwrap_or(Timestamp::MIN);
         let declined = Scopes::default();
         Self { access_token, scopes, declined, expires_at, cached_at, usable_until, refresh_at: None }
@@ -112,7 +119,8 @@ impl<K: TokenKind> CachedToken<K> {
 
 impl<K: TokenKind> Clone for CachedToken<K> {
     fn clone(&self) -> Self {
-        let (access_token, scopes, declined) = (self.access_token.clone(), self.scopes.clone(), self.declined.clone());
+        let (access_token, scopes, declined) =
+            (self.access_token.clone(), self.scopes.clone(), self.declined.clone());
         Self { access_token, scopes, declined, ..*self }
     }
 }
@@ -122,13 +130,23 @@ impl<K: TokenKind> Clone for CachedToken<K> {
 struct Partition<K: TokenKind> {
     tokens: Vec<CachedToken<K>>,
     refresh_token: Option<RefreshToken>,
+    /// The home account id, where the tokens are a user's.
+    user: Option<Arc<str>>,
 }
 
 impl<K: TokenKind> MemoryCache<K> {
     pub fn new(clock: SharedClock) -> Self {
-        let partitions = Cache::with_weighter(USUAL_PARTITIONS, MEMORY_LIMIT_BYTES, Bytes);
+        let users = UserIndex::default();
+        let hasher = DefaultHashBuilder::default();
+        let partitions = Cache::with(
+            USUAL_PARTITIONS,
+            MEMORY_LIMIT_BYTES,
+            Bytes,
+            hasher,
+            Evicted { users: users.clone() },
+        );
         let writers = std::array::from_fn(|_| Mutex::new(()));
-        Self { shared: Arc::new(Shared { partitions, writers, hasher: RandomState::new(), clock }) }
+        Self { shared: Arc::new(Shared { partitions, users, writers, hasher: RandomState::new(), clock }) }
     }
 
     /// A token that holds every scope wanted and is good for more than five minutes.
@@ -143,8 +161,15 @@ impl<K: TokenKind> MemoryCache<K> {
         self.shared.partitions.get(partition)?.refresh_token.clone()
     }
 
-    /// Stores a token; it replaces those whose scopes it overlaps. `None` keeps the refresh token that is there.
-    pub fn store(&self, key: &PartitionKey, token: CachedToken<K>, refresh_token: Option<RefreshToken>) {
+    /// Stores a token; it replaces those whose scopes it overlaps. `None` keeps the refresh token, and the user, that
+    /// are there.
+    pub fn store(
+        &self,
+        key: &PartitionKey,
+        token: CachedToken<K>,
+        refresh_token: Option<RefreshToken>,
+        user: Option<&str>,
+    ) {
         let now = self.shared.clock.now();
         self.change(key, |old| {
             let mut tokens: Vec<_> = old
@@ -158,7 +183,8 @@ impl<K: TokenKind> MemoryCache<K> {
             }
             tokens.push(token);
             let refresh_token = refresh_token.or_else(|| old?.refresh_token.clone());
-            Some(Partition { tokens, refresh_token })
+            let user = user.map(Arc::from).or_else(|| old?.user.clone());
+            Some(Partition { tokens, refresh_token, user })
         });
     }
 
@@ -170,7 +196,7 @@ impl<K: TokenKind> MemoryCache<K> {
             for token in tokens.iter_mut().filter(|token| token.serves(scopes)) {
                 token.refresh_at = Some(until);
             }
-            Some(Partition { tokens, refresh_token: old.refresh_token.clone() })
+            Some(Partition { tokens, refresh_token: old.refresh_token.clone(), user: old.user.clone() })
         });
     }
 
@@ -179,26 +205,39 @@ impl<K: TokenKind> MemoryCache<K> {
         self.change(key, |old| {
             let old = old?;
             let refresh_token = old.refresh_token.clone().filter(|kept| kept.expose() != refused.expose());
-            Some(Partition { tokens: old.tokens.clone(), refresh_token })
+            Some(Partition { tokens: old.tokens.clone(), refresh_token, user: old.user.clone() })
         });
     }
 
-    /// Forgets the whole partition.
-    pub fn remove(&self, key: &PartitionKey) {
-        let _alone = self.writer(key);
-        self.shared.partitions.remove(key);
+    /// Forgets the whole partition. True where there was one.
+    pub fn remove(&self, key: &PartitionKey) -> bool {
+        let removed = {
+            let _alone = self.writer(key);
+            self.shared.partitions.remove(key)
+        };
+        if let Some(user) = removed.as_ref().and_then(|(_, partition)| partition.user.as_deref()) {
+            self.shared.users.forget(user, key);
+        }
+        removed.is_some()
+    }
+
+    /// Forgets every partition of a user, whatever it is filed under.
+    pub fn remove_user(&self, user: &str) {
+        for partition in self.shared.users.take(user) {
+            self.remove(&partition);
+        }
     }
 
     /// Changes a partition while nobody else does; `None` leaves it alone.
-    fn change(
-        &self,
-        key: &PartitionKey,
-        change: impl FnOnce(Option<&Partition<K>>) -> Option<Partition<K>>,
-    ) {
+    fn change(&self, key: &PartitionKey, change: impl FnOnce(Option<&Partition<K>>) -> Option<Partition<K>>) {
         let _alone = self.writer(key);
         let old = self.shared.partitions.get(key);
         if let Some(new) = change(old.as_deref()) {
+            let user = new.user.clone();
             self.shared.partitions.insert(key.clone(), Arc::new(new));
+            if let Some(user) = user {
+                self.shared.users.add(&user, key);
+            }
         }
     }
 
@@ -208,13 +247,29 @@ impl<K: TokenKind> MemoryCache<K> {
     }
 }
 
+/// Keeps the index of users in step with what memory pressure takes away.
+#[derive(Debug, Clone)]
+struct Evicted {
+    users: UserIndex,
+}
+
+impl<K: TokenKind> Lifecycle<PartitionKey, Arc<Partition<K>>> for Evicted {
+    type RequestState = ();
+
+    fn on_evict(&self, (): &mut (), key: PartitionKey, partition: Arc<Partition<K>>) {
+        if let Some(user) = &partition.user {
+            self.users.forget(user, &key);
+        }
+    }
+}
+
 /// Weighs partitions by the memory that they take.
 #[derive(Debug, Clone)]
 struct Bytes;
 
 impl<K: TokenKind> Weighter<PartitionKey, Arc<Partition<K>>> for Bytes {
     fn weight(&self, key: &PartitionKey, partition: &Arc<Partition<K>>) -> u64 {
-        const PER_PARTITION: usize = 200;
+        const PER_PARTITION: usize = 360; // with its line in the index of users
         const PER_TOKEN: usize = 160;
         let tokens = partition.tokens.iter().map(|token| {
             let scopes: usize = token.scopes.iter().map(|scope| scope.len() + 16).sum();
@@ -254,7 +309,12 @@ mod tests {
     fn a_token_serves_any_part_of_its_scopes_in_any_case() {
         let (cache, _, key) = cache();
 
-        cache.store(&key, token(&cache, "both", "User.Read Mail.Read", SignedDuration::from_hours(1)), None);
+        cache.store(
+            &key,
+            token(&cache, "both", "User.Read Mail.Read", SignedDuration::from_hours(1)),
+            None,
+            None,
+        );
 
         assert_eq!(found(&cache, &key, "mail.read openid").as_deref(), Some("both"));
         assert_eq!(found(&cache, &key, "Files.Read"), None);
@@ -263,7 +323,7 @@ mod tests {
     #[test]
     fn a_token_counts_as_expired_five_minutes_early() {
         let (cache, clock, key) = cache();
-        cache.store(&key, token(&cache, "t", "User.Read", SignedDuration::from_hours(1)), None);
+        cache.store(&key, token(&cache, "t", "User.Read", SignedDuration::from_hours(1)), None, None);
 
         clock.advance(SignedDuration::from_mins(54));
         assert!(found(&cache, &key, "User.Read").is_some());
@@ -276,7 +336,12 @@ mod tests {
     fn a_token_ends_with_its_assertion() {
         let (cache, clock, key) = cache();
         let end = clock.now() + SignedDuration::from_mins(4);
-        cache.store(&key, token(&cache, "t", "A", SignedDuration::from_hours(1)).ending_with(end), None);
+        cache.store(
+            &key,
+            token(&cache, "t", "A", SignedDuration::from_hours(1)).ending_with(end),
+            None,
+            None,
+        );
 
         assert!(found(&cache, &key, "A").is_some());
         clock.advance(SignedDuration::from_mins(4));
@@ -286,8 +351,8 @@ mod tests {
     #[test]
     fn absurd_lifetimes_and_entries_from_the_future_are_ignored() {
         let (cache, clock, key) = cache();
-        cache.store(&key, token(&cache, "forever", "A", SignedDuration::from_hours(24 * 365)), None);
-        cache.store(&key, token(&cache, "future", "B", SignedDuration::from_hours(1)), None);
+        cache.store(&key, token(&cache, "forever", "A", SignedDuration::from_hours(24 * 365)), None, None);
+        cache.store(&key, token(&cache, "future", "B", SignedDuration::from_hours(1)), None, None);
 
         clock.advance(SignedDuration::from_mins(-10));
 
@@ -298,7 +363,7 @@ mod tests {
     fn a_new_token_replaces_those_it_overlaps_and_leaves_the_rest() {
         let (cache, _, key) = cache();
         for (text, scopes) in [("old", "A B"), ("other", "C"), ("new", "B")] {
-            cache.store(&key, token(&cache, text, scopes, SignedDuration::from_hours(1)), None);
+            cache.store(&key, token(&cache, text, scopes, SignedDuration::from_hours(1)), None, None);
         }
 
         assert_eq!(found(&cache, &key, "A"), None);
@@ -310,9 +375,9 @@ mod tests {
     fn an_answer_without_a_refresh_token_keeps_the_old_one() {
         let (cache, _, key) = cache();
         let hour = SignedDuration::from_hours(1);
-        cache.store(&key, token(&cache, "a", "A", hour), Some(RefreshToken::new("first")));
+        cache.store(&key, token(&cache, "a", "A", hour), Some(RefreshToken::new("first")), None);
 
-        cache.store(&key, token(&cache, "b", "B", hour), None);
+        cache.store(&key, token(&cache, "b", "B", hour), None, None);
 
         assert_eq!(
             cache.refresh_token(&key).map(|token| token.expose().to_owned()).as_deref(),
@@ -324,7 +389,7 @@ mod tests {
     fn a_refused_refresh_token_is_forgotten_but_not_its_successor() {
         let (cache, _, key) = cache();
         let hour = SignedDuration::from_hours(1);
-        cache.store(&key, token(&cache, "a", "A", hour), Some(RefreshToken::new("second")));
+        cache.store(&key, token(&cache, "a", "A", hour), Some(RefreshToken::new("second")), None);
 
         cache.remove_refresh_token(&key, &RefreshToken::new("first"));
         assert!(cache.refresh_token(&key).is_some());
@@ -335,16 +400,40 @@ mod tests {
     }
 
     #[test]
+    fn signing_out_removes_every_partition_of_the_user_and_nobody_elses() {
+        let (cache, _, of_alice) = cache();
+        let (also_of_alice, of_bob) = (PartitionKey::app("x", "y", "1"), PartitionKey::app("x", "y", "2"));
+        let hour = SignedDuration::from_hours(1);
+        for (key, user) in [(&of_alice, "alice"), (&also_of_alice, "alice"), (&of_bob, "bob")] {
+            cache.store(key, token(&cache, user, "A", hour), Some(RefreshToken::new(user)), Some(user));
+        }
+
+        cache.remove_user("alice");
+
+        assert_eq!((found(&cache, &of_alice, "A"), found(&cache, &also_of_alice, "A")), (None, None));
+        assert!(cache.refresh_token(&also_of_alice).is_none());
+        assert_eq!(found(&cache, &of_bob, "A").as_deref(), Some("bob"));
+        cache.remove(&of_bob);
+        assert_eq!(cache.shared.users.users(), 0);
+    }
+
+    #[test]
     fn memory_is_bounded_however_many_assertions_come() {
         let (cache, ..) = cache();
         let large = "x".repeat(16 * 1024);
 
         for number in 0..10_000 {
             let key = PartitionKey::account("e", "t", "c", &number.to_string());
-            cache.store(&key, token(&cache, &large, "A", SignedDuration::from_hours(1)), None);
+            let user = number.to_string();
+            cache.store(&key, token(&cache, &large, "A", SignedDuration::from_hours(1)), None, Some(&user));
         }
 
         assert!(cache.shared.partitions.weight() <= MEMORY_LIMIT_BYTES);
         assert!(cache.shared.partitions.len() > 1_000);
+        assert_eq!(
+            cache.shared.users.users(),
+            cache.shared.partitions.len(),
+            "the index keeps nobody who is gone"
+        );
     }
 }

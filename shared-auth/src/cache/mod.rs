@@ -8,6 +8,7 @@ mod key;
 mod memory;
 mod store;
 mod throttle;
+mod users;
 
 pub(crate) use key::PartitionKey;
 pub(crate) use memory::CachedToken;

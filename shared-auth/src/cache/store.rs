@@ -78,7 +78,11 @@ impl<K: TokenKind> TokenStore<K> {
     }
 
     /// A token from the cache, or by one `request` for it however many callers want it.
-    pub fn acquire<R, F>(&self, wanted: Wanted, request: R) -> BoxFuture<'static, Result<AuthenticationResult<K>, Error>>
+    pub fn acquire<R, F>(
+        &self,
+        wanted: Wanted,
+        request: R,
+    ) -> BoxFuture<'static, Result<AuthenticationResult<K>, Error>>
     where
         R: FnOnce() -> F + Send + 'static,
         F: Future<Output = Result<CachedToken<K>, Error>> + Send + 'static,
@@ -145,7 +149,9 @@ impl<K: TokenKind> TokenStore<K> {
                 Err(throttled) => Err(throttled),
             };
             if let Err(error) = &outcome {
-                tracing::warn!("a token could not be renewed ahead of time; the present one still serves: {error}");
+                tracing::warn!(
+                    "a token could not be renewed ahead of time; the present one still serves: {error}"
+                );
                 store.throttle.remember(key, error);
                 let next = store.clock.now() + PAUSE_AFTER_FAILED_REFRESH;
                 store.cache.postpone_refresh(&wanted.partition, &wanted.scopes, next);

@@ -15,11 +15,12 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use url::Url;
 
-use super::{Options, redeem, to_cache};
-use crate::client::{Account, AuthenticationResult, CacheRefreshReason, ConfidentialClient, Inner, TokenSource};
+use super::{Options, home_account_id, redeem, to_cache};
+use crate::client::{
+    Account, AuthenticationResult, CacheRefreshReason, ConfidentialClient, Inner, TokenSource,
+};
 use crate::error::{Error, SignInError};
 use crate::jwt::IdTokenClaims;
-use crate::protocol::client_info::ClientInfo;
 use crate::protocol::pkce;
 use crate::protocol::scope::Scopes;
 use crate::protocol::token_request::Grant;
@@ -285,20 +286,25 @@ async fn finish(
     tracing::info!(step = 7, "the ID token passed every check");
 
     // Step 8. The tokens stay on the server, filed under the user's home account.
-    let home = tokens.client_info.as_deref().and_then(ClientInfo::decode).map(|info| info.home_account_id());
     let account = Account {
-        home_account_id: home.unwrap_or_else(|| format!("{}.{}", id_token.object_id, id_token.tenant_id)),
+        home_account_id: home_account_id(&tokens)
+            .unwrap_or_else(|| format!("{}.{}", id_token.object_id, id_token.tenant_id)),
         tenant_id: id_token.tenant_id.clone(),
         username: id_token.preferred_username.clone().unwrap_or_default(),
     };
     let (token, refresh_token) = to_cache::<User>(client, &tokens, &scopes);
-    client.user_tokens.cache.store(&client.account_partition(&account), token.clone(), refresh_token);
+    let (partition, user) = (client.account_partition(&account), account.home_account_id.as_str());
+    client.user_tokens.cache.store(&partition, token.clone(), refresh_token, Some(user));
     tracing::info!(step = 8, "the tokens are in the user-token cache");
-    Ok(SignIn { account, id_token, result: AuthenticationResult::new(
-        token,
-        TokenSource::IdentityProvider,
-        CacheRefreshReason::NoCachedAccessToken,
-    ) })
+    Ok(SignIn {
+        account,
+        id_token,
+        result: AuthenticationResult::new(
+            token,
+            TokenSource::IdentityProvider,
+            CacheRefreshReason::NoCachedAccessToken,
+        ),
+    })
 }
 
 fn random() -> Result<[u8; 32], Error> {

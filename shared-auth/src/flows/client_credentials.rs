@@ -85,7 +85,7 @@ async fn request(client: Arc<Inner>, scopes: Scopes, options: Options) -> Result
     let tokens = redeem(&client, &Grant::ClientCredentials, &scopes, &options).await?;
     // Step 4. The answer is kept until five minutes before it ends.
     let (token, _) = to_cache::<App>(&client, &tokens, &scopes);
-    client.app_tokens.cache.store(&client.app_partition(), token.clone(), None);
+    client.app_tokens.cache.store(&client.app_partition(), token.clone(), None, None);
     tracing::info!(step = 4, expires_at = %token.expires_at, "the token is in the app-token cache");
     Ok(token)
 }

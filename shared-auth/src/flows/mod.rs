@@ -5,10 +5,12 @@
 //! | an application for itself | [`acquire_token_for_client`](crate::ConfidentialClient::acquire_token_for_client) | RFC 6749 §4.4 | `docs/scenarios/daemon.md` |
 //! | a user signs in | [`initiate_auth_code_flow`](crate::ConfidentialClient::initiate_auth_code_flow), [`acquire_token_by_authorization_code`](crate::ConfidentialClient::acquire_token_by_authorization_code) | RFC 6749 §4.1, RFC 7636, OIDC Core §3.1 | `docs/scenarios/web-app.md` |
 //! | again for the same user | [`acquire_token_silent`](crate::ConfidentialClient::acquire_token_silent) | RFC 6749 §6 | `docs/scenarios/web-app.md` |
+//! | a worker for a user who is gone | [`initiate_long_running_on_behalf_of`](crate::ConfidentialClient::initiate_long_running_on_behalf_of), [`acquire_token_in_long_running_process`](crate::ConfidentialClient::acquire_token_in_long_running_process) | RFC 7523 §2.1, RFC 6749 §6 | |
 //! | an API for its caller | [`acquire_token_on_behalf_of`](crate::ConfidentialClient::acquire_token_on_behalf_of) | RFC 7523 §2.1 | `docs/scenarios/web-api-on-behalf-of.md` |
 
 pub mod authorization_code;
 pub mod client_credentials;
+pub mod long_running;
 pub mod on_behalf_of;
 mod redeem;
 mod refresh_token;
@@ -19,6 +21,7 @@ use secrecy::ExposeSecret;
 pub(crate) use self::redeem::redeem;
 use crate::cache::{CachedToken, PartitionKey, Wanted};
 use crate::client::Inner;
+use crate::protocol::client_info::ClientInfo;
 use crate::protocol::scope::Scopes;
 use crate::protocol::token_response::TokenResponse;
 use crate::secret::{AccessToken, RefreshToken, TokenKind};
@@ -70,6 +73,11 @@ macro_rules! acquisition_options {
 }
 pub(crate) use acquisition_options;
 
+/// Whose tokens these are, as every MSAL files them.
+pub(crate) fn home_account_id(tokens: &TokenResponse) -> Option<String> {
+    tokens.client_info.as_deref().and_then(ClientInfo::decode).map(|info| info.home_account_id())
+}
+
 /// What goes into the caches of a token response.
 pub(crate) fn to_cache<K: TokenKind>(
     client: &Inner,
@@ -87,7 +95,8 @@ pub(crate) fn to_cache<K: TokenKind>(
     let access_token = AccessToken::new(tokens.access_token.expose_secret());
     let refresh_token = tokens.refresh_token.as_ref().map(|token| RefreshToken::new(token.expose_secret()));
     let refresh_at = tokens.refresh_in.map(|seconds| now + with_jitter(seconds));
-    let token = CachedToken::new(access_token, scopes, expires_at, now).asked_for(asked).refreshed_at(refresh_at);
+    let token =
+        CachedToken::new(access_token, scopes, expires_at, now).asked_for(asked).refreshed_at(refresh_at);
     (token, refresh_token)
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::{Options, acquisition_options, redeem, to_cache};
+use super::{Options, acquisition_options, home_account_id, redeem, to_cache};
 use crate::cache::{CachedToken, PartitionKey};
 use crate::client::{AuthenticationResult, ConfidentialClient, Inner};
 use crate::error::Error;
@@ -85,7 +85,8 @@ async fn request(
     // Step 6. Never served for longer than the incoming token lives.
     let (token, _) = to_cache::<User>(&client, &tokens, &scopes);
     let token = token.ending_with(assertion.expires_at());
-    client.user_tokens.cache.store(&partition, token.clone(), None);
+    let user = home_account_id(&tokens);
+    client.user_tokens.cache.store(&partition, token.clone(), None, user.as_deref());
     tracing::info!(step = 6, expires_at = %token.expires_at, "the token is in the user-token cache");
     Ok(token)
 }

@@ -144,9 +144,12 @@ impl Exchange<'_> {
 
     fn failed(&self, answer: &Answer) -> Error {
         let cause = answer.unusable(&self.tried, without_query(&self.token_endpoint));
-        let named = answer.headers.get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?, self.now()));
+        let named =
+            answer.headers.get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?, self.now()));
         match named.or_else(|| (answer.status == 429).then_some(USUAL_WAIT)) {
-            Some(wait) => Throttled { until: self.now() + wait.clamp(SignedDuration::ZERO, LONGEST_WAIT), cause }.into(),
+            Some(wait) => {
+                Throttled { until: self.now() + wait.clamp(SignedDuration::ZERO, LONGEST_WAIT), cause }.into()
+            }
             None => cause.into(),
         }
     }

@@ -1,42 +1,42 @@
-//! Refresh (RFC 6749 §6): a new access token for an account, perhaps for another resource.
+//! Refresh (RFC 6749 §6): a new access token for an account or a long-running process, perhaps for another resource.
 
 use std::sync::Arc;
 
-use super::{Options, redeem, to_cache};
-use crate::cache::CachedToken;
-use crate::client::{Account, Inner};
-use crate::error::{Error, InteractionRequired, TransportError};
-use crate::protocol::client_info::ClientInfo;
+use super::{Options, home_account_id, redeem, to_cache};
+use crate::cache::{CachedToken, PartitionKey};
+use crate::client::Inner;
+use crate::error::{Error, InteractionRequired, Refusal, TransportError};
 use crate::protocol::error_response::ErrorResponse;
 use crate::protocol::scope::Scopes;
 use crate::protocol::token_request::Grant;
 use crate::secret::User;
 
-/// Redeems the account's refresh token and stores what comes back.
+/// Redeems the refresh token of a partition and stores what comes back. `user` is whose tokens these must be, where
+/// that is known.
 pub(super) async fn refresh(
     client: Arc<Inner>,
-    account: Account,
+    partition: PartitionKey,
+    user: Option<String>,
     scopes: Scopes,
     options: Options,
 ) -> Result<CachedToken<User>, Error> {
-    let partition = client.account_partition(&account);
-    let Some(refresh_token) = client.user_tokens.cache.refresh_token(&partition) else {
+    let cache = &client.user_tokens.cache;
+    let Some(refresh_token) = cache.refresh_token(&partition) else {
         return Err(InteractionRequired::no_account(scopes).into());
     };
     tracing::info!(step = 9, %scopes, "no token in the user-token cache; asking Entra with the refresh token");
-    let tokens = match redeem(&client, &Grant::RefreshToken(refresh_token.clone()), &scopes, &options).await {
-        Ok(tokens) => tokens,
-        Err(error) => {
-            // A dead refresh token would only be refused again, and Entra counts that (AADSTS50196).
-            if error.refusal().is_some_and(is_dead) {
-                client.user_tokens.cache.remove_refresh_token(&partition, &refresh_token);
-            }
-            return Err(error);
+    let grant = Grant::RefreshToken(refresh_token.clone());
+    let tokens = redeem(&client, &grant, &scopes, &options).await.inspect_err(|error| {
+        // A dead refresh token would only be refused again, and Entra counts that (AADSTS50196).
+        if error.refusal().is_some_and(is_dead) {
+            cache.remove_refresh_token(&partition, &refresh_token);
         }
-    };
-    // Tokens of somebody else must not land in this account's partition, whatever the reason.
-    let home = tokens.client_info.as_deref().and_then(ClientInfo::decode).map(|info| info.home_account_id());
-    if home.is_some_and(|home| !home.eq_ignore_ascii_case(&account.home_account_id)) {
+    })?;
+    // Tokens of somebody else must not land in this partition, whatever the reason.
+    let home = home_account_id(&tokens);
+    if let (Some(user), Some(home)) = (&user, &home)
+        && !home.eq_ignore_ascii_case(user)
+    {
         return Err(TransportError {
             tried: "refreshing a token".to_owned(),
             endpoint: "the token endpoint".to_owned(),
@@ -47,11 +47,11 @@ pub(super) async fn refresh(
         .into());
     }
     let (token, next) = to_cache::<User>(&client, &tokens, &scopes);
-    client.user_tokens.cache.store(&partition, token.clone(), next);
+    cache.store(&partition, token.clone(), next, user.or(home).as_deref());
     Ok(token)
 }
 
-fn is_dead(refusal: &crate::error::Refusal) -> bool {
+fn is_dead(refusal: &Refusal) -> bool {
     ErrorResponse {
         error: refusal.error.clone(),
         error_codes: refusal.codes.clone(),

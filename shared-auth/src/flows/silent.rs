@@ -60,7 +60,7 @@ impl IntoFuture for AcquireTokenSilent {
     fn into_future(self) -> Self::IntoFuture {
         let Self { client, account, scopes, options } = self;
         let wanted = options.wanted(client.account_partition(&account), &scopes);
-        let store = client.user_tokens.clone();
-        store.acquire(wanted, || refresh(client, account, scopes, options))
+        let (store, partition) = (client.user_tokens.clone(), wanted.partition.clone());
+        store.acquire(wanted, || refresh(client, partition, Some(account.home_account_id), scopes, options))
     }
 }

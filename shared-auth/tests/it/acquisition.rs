@@ -6,7 +6,8 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use shared_auth::{
-    CacheRefreshReason, ClientCredential, ConfidentialClient, EntraConfig, Error, ManualClock, TokenSource, UserAssertion,
+    CacheRefreshReason, ClientCredential, ConfidentialClient, EntraConfig, Error, ManualClock, TokenSource,
+    UserAssertion,
 };
 use wiremock::matchers::{body_string_contains, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -32,9 +33,13 @@ impl Sts {
             "token_endpoint": format!("{host}/token"),
             "jwks_uri": format!("{host}/keys"),
         });
-        Mock::given(method("GET")).respond_with(ResponseTemplate::new(200).set_body_json(document)).mount(&server).await;
+        Mock::given(method("GET"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(document))
+            .mount(&server)
+            .await;
         let clock = ManualClock::at(now());
-        let config = EntraConfig::new(host.parse().unwrap(), TENANT, DAEMON, ClientCredential::secret("s3cret"));
+        let config =
+            EntraConfig::new(host.parse().unwrap(), TENANT, DAEMON, ClientCredential::secret("s3cret"));
         let client = ConfidentialClient::builder(config).clock(Arc::new(clock.clone())).build().unwrap();
         Self { server, client, clock }
     }
@@ -46,7 +51,13 @@ impl Sts {
     }
 
     async fn requests(&self) -> usize {
-        self.server.received_requests().await.unwrap().iter().filter(|request| request.method == "POST").count()
+        self.server
+            .received_requests()
+            .await
+            .unwrap()
+            .iter()
+            .filter(|request| request.method == "POST")
+            .count()
     }
 
     async fn until_requests(&self, count: usize) {
@@ -110,7 +121,10 @@ async fn who_is_told_to_wait_waits_and_nobody_else_does() {
 async fn one_users_time_to_wait_does_not_stop_another() {
     let sts = Sts::start().await;
     let throttled = Mock::given(method("POST")).and(body_string_contains("assertion=alice"));
-    throttled.respond_with(ResponseTemplate::new(503).insert_header("Retry-After", "120")).mount(&sts.server).await;
+    throttled
+        .respond_with(ResponseTemplate::new(503).insert_header("Retry-After", "120"))
+        .mount(&sts.server)
+        .await;
     sts.answers(9, token("good", json!({}))).await;
     let assertion = |name: &str| UserAssertion::new(name, now() + SignedDuration::from_hours(1));
 
@@ -126,7 +140,8 @@ async fn no_time_to_wait_is_longer_than_an_hour_and_without_one_it_is_a_minute()
     for (header, seconds) in [(Some("86400"), 3600), (None, 60), (Some("soon"), 60)] {
         let sts = Sts::start().await;
         let answer = ResponseTemplate::new(429);
-        sts.answers(9, header.map_or(answer.clone(), |value| answer.insert_header("Retry-After", value))).await;
+        sts.answers(9, header.map_or(answer.clone(), |value| answer.insert_header("Retry-After", value)))
+            .await;
 
         let error = sts.client.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap_err();
 
@@ -140,7 +155,8 @@ async fn no_time_to_wait_is_longer_than_an_hour_and_without_one_it_is_a_minute()
 async fn a_token_is_renewed_in_the_background_once_and_no_caller_waits() {
     let sts = Sts::start().await;
     sts.answers(1, token("first", json!({ "refresh_in": 5400 }))).await;
-    let slow = token("second", json!({ "refresh_in": 5400 })).set_delay(std::time::Duration::from_millis(300));
+    let slow =
+        token("second", json!({ "refresh_in": 5400 })).set_delay(std::time::Duration::from_millis(300));
     sts.answers(9, slow).await;
     sts.client.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap();
 
@@ -206,14 +222,19 @@ async fn less_than_was_asked_is_reported_and_does_not_loop() {
     }
 
     assert_eq!(sts.requests().await, 1);
-    assert!(sts.client.acquire_token_on_behalf_of(&assertion, "User.Read").await.unwrap().source == TokenSource::Cache);
+    assert!(
+        sts.client.acquire_token_on_behalf_of(&assertion, "User.Read").await.unwrap().source
+            == TokenSource::Cache
+    );
 }
 
 #[tokio::test]
 async fn a_caller_that_goes_away_does_not_cancel_the_rest() {
     let sts = Sts::start().await;
     sts.answers(9, token("good", json!({})).set_delay(std::time::Duration::from_millis(200))).await;
-    let ask = |client: ConfidentialClient| tokio::spawn(async move { client.acquire_token_for_client(GRAPH_DEFAULT).await });
+    let ask = |client: ConfidentialClient| {
+        tokio::spawn(async move { client.acquire_token_for_client(GRAPH_DEFAULT).await })
+    };
 
     let first = ask(sts.client.clone());
     sts.until_requests(1).await;

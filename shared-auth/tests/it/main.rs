@@ -11,4 +11,5 @@ mod authorization_code;
 mod client_credentials;
 mod diagnosis;
 mod jwt_rejections;
+mod long_running;
 mod on_behalf_of;

@@ -1,0 +1,49 @@
+//! Which partitions belong to a user, so that signing out removes all of them without looking at anybody else's.
+//!
+//! On-behalf-of entries are filed by assertion and long-running ones by a key of their own: neither names the user.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::key::PartitionKey;
+
+/// The partitions of each user. Clones share the index. Its lock is never held while a cache is used.
+#[derive(Debug, Clone, Default)]
+pub(super) struct UserIndex {
+    partitions: Arc<Mutex<HashMap<Arc<str>, HashSet<PartitionKey>>>>,
+}
+
+impl UserIndex {
+    pub fn add(&self, user: &Arc<str>, partition: &PartitionKey) {
+        let mut partitions = self.lock();
+        match partitions.get_mut(user) {
+            Some(own) => own.insert(partition.clone()),
+            None => partitions.entry(Arc::clone(user)).or_default().insert(partition.clone()),
+        };
+    }
+
+    /// The partition is gone: evicted, or removed.
+    pub fn forget(&self, user: &str, partition: &PartitionKey) {
+        let mut partitions = self.lock();
+        if let Some(own) = partitions.get_mut(user) {
+            own.remove(partition);
+            if own.is_empty() {
+                partitions.remove(user);
+            }
+        }
+    }
+
+    /// Takes all partitions of a user out of the index.
+    pub fn take(&self, user: &str) -> HashSet<PartitionKey> {
+        self.lock().remove(user).unwrap_or_default()
+    }
+
+    #[cfg(test)]
+    pub fn users(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, HashSet<PartitionKey>>> {
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,154 @@
+//! Long-running on-behalf-of: a worker goes on for a user whose request, and whose token, are gone.
+//!
+//! The exchange at the beginning is the usual one (RFC 7523 §2.1), but its refresh token is kept, under a key that only
+//! the process knows. From then on that key is all that is needed (RFC 6749 §6), until the process is stopped, the user
+//! signs out, or Entra wants to see the user.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::sync::Arc;
+
+use aws_lc_rs::rand;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use super::refresh_token::refresh;
+use super::{Options, acquisition_options, home_account_id, redeem, to_cache};
+use crate::client::{AuthenticationResult, CacheRefreshReason, ConfidentialClient, Inner, TokenSource};
+use crate::env::ConfigError;
+use crate::error::Error;
+use crate::protocol::scope::Scopes;
+use crate::protocol::token_request::Grant;
+use crate::secret::{User, UserAssertion};
+
+impl ConfidentialClient {
+    /// Starts a long-running process for the user who presented `assertion`: a first token, and the key to the next.
+    ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::ConfidentialClient, caller: shared_auth::UserClaims) -> Result<(), shared_auth::Error> {
+    /// let (_, key) = client.initiate_long_running_on_behalf_of(caller.assertion(), "Mail.Read").await?;
+    /// // Hours later, in a worker, with nothing but the key:
+    /// let token = client.acquire_token_in_long_running_process(&key, "Mail.Read").await?;
+    /// client.stop_long_running_process(&key);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`acquire_token_on_behalf_of`](Self::acquire_token_on_behalf_of).
+    pub fn initiate_long_running_on_behalf_of(
+        &self,
+        assertion: &UserAssertion,
+        scopes: impl Into<Scopes>,
+    ) -> InitiateLongRunningOnBehalfOf {
+        InitiateLongRunningOnBehalfOf {
+            client: Arc::clone(&self.inner),
+            assertion: assertion.clone(),
+            scopes: scopes.into(),
+            options: Options::default(),
+        }
+    }
+
+    /// A token for a process that was started before: from the cache, or by its refresh token.
+    ///
+    /// # Errors
+    /// [`Error::InteractionRequired`] where the process is unknown or was stopped, the user signed out, or Entra wants to
+    /// see the user again.
+    pub fn acquire_token_in_long_running_process(
+        &self,
+        key: &LongRunningKey,
+        scopes: impl Into<Scopes>,
+    ) -> AcquireTokenInLongRunningProcess {
+        AcquireTokenInLongRunningProcess {
+            client: Arc::clone(&self.inner),
+            key: key.clone(),
+            scopes: scopes.into(),
+            options: Options::default(),
+        }
+    }
+
+    /// Ends a process: its tokens are forgotten. True where there was one.
+    pub fn stop_long_running_process(&self, key: &LongRunningKey) -> bool {
+        self.inner.user_tokens.cache.remove(&self.inner.long_running_partition(&key.0))
+    }
+}
+
+/// Names a long-running process. Keep it as you keep a session id: whoever holds it acts for the user, within this
+/// application.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LongRunningKey(String);
+
+impl fmt::Debug for LongRunningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LongRunningKey(…)")
+    }
+}
+
+impl LongRunningKey {
+    fn random() -> Result<Self, Error> {
+        let mut bytes = [0; 32];
+        rand::fill(&mut bytes)
+            .map_err(|_| ConfigError::new("randomness", "the system's random generator does not answer"))?;
+        Ok(Self(URL_SAFE_NO_PAD.encode(bytes)))
+    }
+}
+
+/// The start of a long-running process; `.await` it.
+#[derive(Debug, Clone)]
+#[must_use = "nothing happens before `.await`"]
+pub struct InitiateLongRunningOnBehalfOf {
+    client: Arc<Inner>,
+    assertion: UserAssertion,
+    scopes: Scopes,
+    options: Options,
+}
+
+acquisition_options!(InitiateLongRunningOnBehalfOf);
+
+impl IntoFuture for InitiateLongRunningOnBehalfOf {
+    type Output = Result<(AuthenticationResult<User>, LongRunningKey), Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        async move {
+            let Self { client, assertion, scopes, options } = self;
+            let tokens = redeem(&client, &Grant::OnBehalfOf(assertion), &scopes, &options).await?;
+            let key = LongRunningKey::random()?;
+            let (token, refresh_token) = to_cache::<User>(&client, &tokens, &scopes);
+            let partition = client.long_running_partition(&key.0);
+            let user = home_account_id(&tokens);
+            client.user_tokens.cache.store(&partition, token.clone(), refresh_token, user.as_deref());
+            let reason = CacheRefreshReason::NoCachedAccessToken;
+            Ok((AuthenticationResult::new(token, TokenSource::IdentityProvider, reason), key))
+        }
+        .boxed()
+    }
+}
+
+/// A request for a token of a long-running process; `.await` it.
+#[derive(Debug, Clone)]
+#[must_use = "nothing happens before `.await`"]
+pub struct AcquireTokenInLongRunningProcess {
+    client: Arc<Inner>,
+    key: LongRunningKey,
+    scopes: Scopes,
+    options: Options,
+}
+
+acquisition_options!(AcquireTokenInLongRunningProcess);
+
+impl IntoFuture for AcquireTokenInLongRunningProcess {
+    type Output = Result<AuthenticationResult<User>, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { client, key, scopes, options } = self;
+        let wanted = options.wanted(client.long_running_partition(&key.0), &scopes);
+        let (store, partition) = (client.user_tokens.clone(), wanted.partition.clone());
+        store.acquire(wanted, || refresh(client, partition, None, scopes, options))
+    }
+}
