@@ -59,7 +59,7 @@ catalogue! {
         "Compare the request with the documentation of this endpoint."
     UNKNOWN_GRANT = 70003 unsupported_grant_type 400
         "This grant type is not supported."
-        "Use authorization_code, refresh_token, client_credentials or the on-behalf-of grant."
+        "Use authorization_code, refresh_token, client_credentials, device_code, password or the on-behalf-of grant."
     RESPONSE_TYPE = 70005 unsupported_response_type 400
         "This response type is not supported."
         "Use response_type=code."
@@ -178,6 +178,24 @@ catalogue! {
     ADMIN_CONSENT = 90094 access_denied 400
         "Only an administrator can agree to this permission."
         "Let an administrator agree for the tenant (in the lab: add a [[tenant.consent]] to the seed)."
+
+    NO_PASSWORD = 50056 invalid_grant 400
+        "The account has no password in this directory."
+        "Only people with a password can sign in; they stand on the home page of the lab."
+    NOT_AT_COMMON = 9001023 invalid_request 400
+        "This grant cannot be used with common."
+        "Use the tenant id or organizations in the address."
+
+    // Device codes.
+    DEVICE_PENDING = 70016 authorization_pending 400
+        "Nobody has signed in for this device code yet."
+        "Ask again after the interval of the device authorization answer, not sooner."
+    DEVICE_UNKNOWN = 70018 bad_verification_code 400
+        "The device code is not known."
+        "Send the device_code of the device authorization answer, with the same client id."
+    DEVICE_EXPIRED = 70020 expired_token 400
+        "The device code has expired."
+        "Start again; a device code lives fifteen minutes."
 
     // Codes, refresh tokens, assertions.
     CODE_REDEEMED = 54005 invalid_grant 400

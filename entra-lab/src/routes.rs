@@ -3,7 +3,8 @@
 use actix_web::{HttpResponse, guard, web};
 
 use crate::endpoints::{
-    assets, authorize, discovery, error_code, home, instance, jwks, login, logout, token, userinfo,
+    assets, authorize, device_auth, device_code, discovery, error_code, home, instance, jwks, login, logout,
+    token, user_realm, userinfo,
 };
 use crate::params::MOST_BYTES;
 use crate::{controls, graph};
@@ -31,6 +32,17 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
             .route(web::post().to(token::token))
             .default_service(web::to(token::wrong_verb)),
     );
+    cfg.service(
+        web::resource("/{tenant}/oauth2/v2.0/devicecode").route(web::post().to(device_code::device_code)),
+    );
+    for path in ["/deviceauth", "/common/oauth2/deviceauth"] {
+        cfg.service(
+            web::resource(path)
+                .route(read().to(device_auth::page))
+                .route(web::post().to(device_auth::submit)),
+        );
+    }
+    cfg.route("/common/userrealm/{upn}", read().to(user_realm::user_realm));
     cfg.service(
         web::resource("/oidc/userinfo")
             .route(web::get().to(userinfo::userinfo))

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::consents::Consents;
+use crate::devices::Devices;
 use crate::directory::Directory;
 use crate::issued::Issued;
 use crate::keys::Keys;
@@ -28,6 +29,7 @@ pub struct LabState {
     pub keys: Arc<Keys>,
     pub consents: Consents,
     pub issued: Issued,
+    pub devices: Devices,
     pub sessions: Sessions<SignInRequest>,
     pub recorder: Recorder,
     directory: RwLock<Arc<Directory>>,
@@ -50,6 +52,7 @@ impl LabState {
             keys,
             consents: Consents::default(),
             issued: Issued::default(),
+            devices: Devices::default(),
             sessions: Sessions::default(),
             recorder: Recorder::default(),
             directory: RwLock::new(Arc::new(directory)),
@@ -70,6 +73,7 @@ impl LabState {
     pub fn reset(&self) {
         self.consents.reset(&self.directory());
         self.issued.clear();
+        self.devices.clear();
         self.sessions.clear();
         self.recorder.clear();
         self.clock.reset();

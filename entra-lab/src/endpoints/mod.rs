@@ -7,6 +7,8 @@ use crate::ids::RequestIds;
 
 pub mod assets;
 pub mod authorize;
+pub mod device_auth;
+pub mod device_code;
 pub mod discovery;
 pub mod error_code;
 pub mod home;
@@ -15,6 +17,7 @@ pub mod jwks;
 pub mod login;
 pub mod logout;
 pub mod token;
+pub mod user_realm;
 pub mod userinfo;
 
 /// The headers of the discovery documents: anyone may read them, and keep them for a day.

@@ -5,6 +5,7 @@
 
 use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{Error, HttpRequest, HttpResponse, web};
+use serde::Serialize;
 
 use crate::authority::Authority;
 use crate::client_assertion::{Against, fetch_keys};
@@ -19,7 +20,7 @@ use crate::state::LabState;
 use crate::tokens::mint::TokenAnswer;
 
 /// Parameters that must not stand in a request twice.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 17] = [
     "grant_type",
     "client_id",
     "client_secret",
@@ -30,6 +31,9 @@ const KNOWN: [&str; 14] = [
     "redirect_uri",
     "code_verifier",
     "refresh_token",
+    "device_code",
+    "username",
+    "password",
     "assertion",
     "requested_token_use",
     "client_info",
@@ -89,12 +93,13 @@ async fn answer(
     (grant.answer)(&TokenRequest { state, directory, authority, base_url, client, params, now, proof })
 }
 
-fn finish(
+/// The answer with everything that Entra puts around it.
+pub fn finish(
     req: &HttpRequest,
     state: &LabState,
     ids: &RequestIds,
     base: &str,
-    answer: Result<TokenAnswer, Refusal>,
+    answer: Result<impl Serialize, Refusal>,
 ) -> HttpResponse {
     let (mut response, code) = match answer {
         Ok(answer) => (HttpResponse::Ok().json(answer), 0),

@@ -16,7 +16,9 @@ use crate::tokens::mint::TokenAnswer;
 
 mod authorization_code;
 mod client_credentials;
+mod device_code;
 mod on_behalf_of;
+mod password;
 mod refresh_token;
 
 /// A token request whose client has proved itself.
@@ -40,11 +42,15 @@ pub struct Grant {
 }
 
 /// Every grant that the lab knows.
-static GRANTS: [Grant; 4] = [
+static GRANTS: [Grant; 7] = [
     Grant { name: "authorization_code", answer: authorization_code::answer },
     Grant { name: "refresh_token", answer: refresh_token::answer },
     Grant { name: "client_credentials", answer: client_credentials::answer },
     Grant { name: "urn:ietf:params:oauth:grant-type:jwt-bearer", answer: on_behalf_of::answer },
+    Grant { name: "urn:ietf:params:oauth:grant-type:device_code", answer: device_code::answer },
+    // msal-node leaves the namespace away.
+    Grant { name: "device_code", answer: device_code::answer },
+    Grant { name: "password", answer: password::answer },
 ];
 
 /// The grant with this name.

@@ -3,7 +3,8 @@
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::directory::Tenant;
-use crate::errors::FORM_NOT_OURS;
+use crate::endpoints::device_auth;
+use crate::errors::{DECLINED, DEVICE_EXPIRED, FORM_NOT_OURS};
 use crate::ids::RequestIds;
 use crate::issued::{Code, SignIn};
 use crate::recorder::note;
@@ -24,6 +25,15 @@ pub fn refuse(
     refusal: &Refusal,
 ) -> HttpResponse {
     state.sessions.finish(&open.transaction);
+    if let Some(device_code) = &request.device {
+        note(req, |n| n.error_code = Some(refusal.row.code));
+        state.devices.decline(device_code);
+        return if refusal.row.code == DECLINED.code {
+            device_auth::done(false)
+        } else {
+            pages::refused(req, state, ids, refusal)
+        };
+    }
     send_refusal(req, state, ids, &request.to, refusal)
 }
 
@@ -57,15 +67,24 @@ pub fn done(
     if !state.sessions.finish(&open.transaction) {
         return pages::refused(req, state, ids, &FORM_NOT_OURS.into());
     }
+    let sign_in = SignIn {
+        tenant: tenant.id,
+        user: who.user,
+        client: request.client,
+        scope: request.scope.clone(),
+        auth_time: who.auth_time,
+        sid: open.browser.id,
+    };
+    if let Some(device_code) = &request.device {
+        let in_time = state.devices.approve(device_code, sign_in);
+        return if in_time {
+            device_auth::done(true)
+        } else {
+            pages::refused(req, state, ids, &DEVICE_EXPIRED.into())
+        };
+    }
     let code = Code {
-        sign_in: SignIn {
-            tenant: tenant.id,
-            user: who.user,
-            client: request.client,
-            scope: request.scope.clone(),
-            auth_time: who.auth_time,
-            sid: open.browser.id,
-        },
+        sign_in,
         redirect_uri: request.to.uri.clone(),
         nonce: request.nonce.clone(),
         challenge: request.challenge.clone(),

@@ -6,6 +6,7 @@
 use uuid::Uuid;
 
 use crate::authority::Authority;
+use crate::devices::Asked;
 use crate::issued::Challenge;
 use crate::refusal::Refusal;
 
@@ -13,7 +14,7 @@ pub mod answer;
 pub mod cookie;
 pub mod finish;
 pub mod flow;
-mod html;
+pub mod html;
 pub mod pages;
 pub mod request;
 
@@ -37,6 +38,31 @@ pub struct SignInRequest {
     pub fresh: bool,
     /// The user agreed during this very sign-in.
     pub consented: bool,
+    /// The device code that waits for this sign-in; then there is no application to return to.
+    pub device: Option<String>,
+}
+
+impl SignInRequest {
+    /// A sign-in for a device that waits elsewhere.
+    pub fn for_device(device_code: String, asked: &Asked, correlation_id: Uuid) -> Self {
+        Self {
+            authority: asked.authority,
+            client: asked.client,
+            to: Return { uri: String::new(), mode: ResponseMode::Query, state: None },
+            nonce: None,
+            scope: asked.scope.clone(),
+            challenge: None,
+            prompt: Prompt::AsNeeded,
+            login_hint: None,
+            max_age: None,
+            wants_client_info: false,
+            correlation_id,
+            chosen: None,
+            fresh: false,
+            consented: false,
+            device: Some(device_code),
+        }
+    }
 }
 
 /// How the answer gets back to the application.

@@ -73,6 +73,7 @@ pub fn check(
         chosen: None,
         fresh: false,
         consented: false,
+        device: None,
     })
 }
 

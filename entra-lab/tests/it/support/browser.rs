@@ -41,6 +41,11 @@ impl Browser {
         self.send(self.client.post(url).form(&form)).await
     }
 
+    /// Posts a form that has no hidden fields.
+    pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
+        self.send(self.client.post(format!("{}{path}", self.base)).form(fields)).await
+    }
+
     pub async fn pick(&mut self, page: &Page, user: &str) -> Page {
         self.submit(page, &[("action", "account"), ("account", user)]).await
     }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_lab::EntraLab;
 use serde_json::Value;
 
-pub use browser::Browser;
+pub use browser::{Browser, Page};
 
 pub const TENANT: &str = "10000000-0000-4000-8000-000000000001";
 pub const ALICE: &str = "alice@contoso.test";
