@@ -44,14 +44,13 @@ async fn rounds(settings: Settings) -> anyhow::Result<()> {
     let graph = DownstreamApi::new("Microsoft Graph", settings.graph, &client);
     let api = DownstreamApi::new("the web API", settings.api, &client);
     let daemon = Daemon { client, graph, api, api_scopes: settings.api_scopes };
+    if service::flag("--once") {
+        return Ok(daemon.round().await?); // Whoever asks for one round wants its outcome, and no waiting.
+    }
     service::until_reachable(&daemon.client).await?;
     let mut refusals = 0;
     loop {
-        let outcome = daemon.round().await;
-        if service::flag("--once") {
-            return Ok(outcome?);
-        }
-        refusals = match outcome {
+        refusals = match daemon.round().await {
             Ok(()) => {
                 settings.heartbeat.beat();
                 tracing::info!(step = 8, "done; the next round finds both tokens in the cache");

@@ -12,7 +12,10 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::authority::Authority;
-use crate::directory::{Application, Certificate, Directory, FederatedCredential, ForeignKeys};
+use crate::directory::{
+    Application, Certificate, Directory, FEDERATED_AUDIENCE as DEFAULT_AUDIENCE, FEDERATED_AUDIENCE_ID,
+    FederatedCredential, ForeignKeys,
+};
 use crate::errors::{
     ASSERTION_APP, CERTIFICATE_AUDIENCE, CERTIFICATE_REVOKED, CERTIFICATE_TIME, CLIENT_ASSERTION_SHAPE,
     CLIENT_ASSERTION_TIME, FEDERATED_AUDIENCE, FEDERATED_ISSUER, FEDERATED_NONE, FEDERATED_SUBJECT,
@@ -152,17 +155,22 @@ impl Assertion {
     }
 
     fn check_foreign(&self, against: &Against<'_>) -> Result<(), Refusal> {
-        let credential = self.credential(against.client)?;
-        let keys = match (&credential.keys, against.fetched) {
-            (ForeignKeys::Inline(set), _) => set,
-            (ForeignKeys::At(_), Some(set)) => set,
+        let credential = self.credential(against.state, against.client)?;
+        let kid = self.header.get("kid").and_then(Value::as_str);
+        let of_set = |set: &JwkSet| {
+            let mut named = set.keys.iter().filter(|k| kid.is_none() || k.common.key_id.as_deref() == kid);
+            named.any(|k| DecodingKey::from_jwk(k).is_ok_and(|key| self.is_signed_with(&key)))
+        };
+        let good = match (&credential.keys, against.fetched) {
+            (ForeignKeys::Inline(set), _) | (ForeignKeys::At(_), Some(set)) => of_set(set),
+            (ForeignKeys::Own, _) => {
+                let key = kid.and_then(|kid| against.state.keys.find(kid));
+                key.is_some_and(|key| self.is_signed_with(&key.verifying))
+            }
             (ForeignKeys::At(url), None) => {
                 return Err(UNKNOWN_CERTIFICATE.about(format!("The issuer's keys at {url} cannot be read.")));
             }
         };
-        let kid = self.header.get("kid").and_then(Value::as_str);
-        let mut candidates = keys.keys.iter().filter(|k| kid.is_none() || k.common.key_id.as_deref() == kid);
-        let good = candidates.any(|k| DecodingKey::from_jwk(k).is_ok_and(|key| self.is_signed_with(&key)));
         if !good {
             return Err(UNKNOWN_CERTIFICATE.about("None of the issuer's keys made this signature."));
         }
@@ -170,13 +178,21 @@ impl Assertion {
     }
 
     /// The federated credential with this issuer, subject and audience; which of them does not fit is said.
-    fn credential<'a>(&self, client: &'a Application) -> Result<&'a FederatedCredential, Refusal> {
+    fn credential<'a>(
+        &self,
+        state: &LabState,
+        client: &'a Application,
+    ) -> Result<&'a FederatedCredential, Refusal> {
         if client.federated.is_empty() {
             return Err(FEDERATED_NONE.about(format!("{} has no federated credential.", client.name)));
         }
         let issuer = self.claim("iss").unwrap_or_default();
         let bare = |t: &str| t.trim_end_matches('/').to_owned();
-        let of_issuer: Vec<_> = client.federated.iter().filter(|f| bare(&f.issuer) == bare(issuer)).collect();
+        let fits = |f: &&FederatedCredential| match f.keys {
+            ForeignKeys::Own => state.tenant_of_issuer(issuer).is_some(),
+            _ => bare(&f.issuer) == bare(issuer),
+        };
+        let of_issuer: Vec<_> = client.federated.iter().filter(fits).collect();
         if of_issuer.is_empty() {
             return Err(FEDERATED_ISSUER.about(format!("The assertion's issuer is '{}'.", printable(issuer))));
         }
@@ -188,10 +204,11 @@ impl Assertion {
             );
         }
         let audiences = self.audiences();
-        of_subject
-            .into_iter()
-            .find(|f| audiences.contains(&f.audience.as_str()))
-            .ok_or_else(|| FEDERATED_AUDIENCE.into())
+        let same = |f: &&FederatedCredential| {
+            let by_id = f.audience == DEFAULT_AUDIENCE && audiences.contains(&FEDERATED_AUDIENCE_ID);
+            by_id || audiences.contains(&f.audience.as_str())
+        };
+        of_subject.into_iter().find(same).ok_or_else(|| FEDERATED_AUDIENCE.into())
     }
 
     fn is_signed_with(&self, key: &DecodingKey) -> bool {
@@ -255,11 +272,11 @@ fn is_token_endpoint(against: &Against<'_>, aud: &str) -> bool {
 }
 
 /// Fetches the keys of the foreign issuer that an assertion names, if the application trusts it.
-pub async fn fetch_keys(client: &Application, assertion: &Assertion) -> Option<JwkSet> {
+pub async fn fetch_keys(state: &LabState, client: &Application, assertion: &Assertion) -> Option<JwkSet> {
     if assertion.is_own() {
         return None;
     }
-    let ForeignKeys::At(url) = &assertion.credential(client).ok()?.keys else { return None };
+    let ForeignKeys::At(url) = &assertion.credential(state, client).ok()?.keys else { return None };
     let http = reqwest::Client::builder()
         .timeout(std::time::Duration::from_secs(5))
         .redirect(reqwest::redirect::Policy::none())

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::client_assertion::{Against, Assertion};
 use crate::errors::{Aadsts, BAD_PARAMETER, NO_SECRET, PUBLIC_WITH_SECRET, SECRET_EXPIRED, WRONG_SECRET};
 use crate::params::Params;
+use crate::policy::Switch;
 use crate::refusal::Refusal;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -84,7 +85,8 @@ impl Credentials {
                 // No early end: how long it takes must not tell which secret was close.
                 let hits: Vec<_> = client.secrets.iter().filter(|s| s.value.matches(given)).collect();
                 let now = against.state.clock.now();
-                let alive = hits.iter().any(|s| s.expires.is_none_or(|end| end > now));
+                let expired = against.state.policies.is_on(Switch::ExpiredSecrets, client.id);
+                let alive = !expired && hits.iter().any(|s| s.expires.is_none_or(|end| end > now));
                 match (hits.is_empty(), alive) {
                     (true, _) => Err(about(WRONG_SECRET)),
                     (false, false) => Err(about(SECRET_EXPIRED)),

@@ -53,7 +53,38 @@ impl Consents {
         resource: Uuid,
         scopes: impl IntoIterator<Item = String>,
     ) {
+        self.grant(tenant, Some(user), client, resource, scopes);
+    }
+
+    /// The same, or without a user what an administrator has agreed to for everyone.
+    pub fn grant(
+        &self,
+        tenant: Uuid,
+        user: Option<Uuid>,
+        client: Uuid,
+        resource: Uuid,
+        scopes: impl IntoIterator<Item = String>,
+    ) {
         let mut grants = self.grants.write().unwrap_or_else(PoisonError::into_inner);
-        grants.entry((tenant, Some(user), client, resource)).or_default().extend(scopes);
+        grants.entry((tenant, user, client, resource)).or_default().extend(scopes);
+    }
+
+    /// Takes consent back: that of one user, or without a user everybody's; without scopes all of it.
+    pub fn withdraw(
+        &self,
+        tenant: Uuid,
+        user: Option<Uuid>,
+        client: Uuid,
+        resource: Uuid,
+        scopes: Option<&[String]>,
+    ) {
+        let mut grants = self.grants.write().unwrap_or_else(PoisonError::into_inner);
+        for ((t, person, c, r), agreed) in grants.iter_mut() {
+            if (*t, *c, *r) == (tenant, client, resource) && (user.is_none() || *person == user) {
+                agreed.retain(|name| {
+                    scopes.is_some_and(|gone| !gone.iter().any(|s| s.eq_ignore_ascii_case(name)))
+                });
+            }
+        }
     }
 }

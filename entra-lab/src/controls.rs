@@ -5,8 +5,11 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::faults::Order;
+use crate::keyring::KeyChange;
+use crate::policy::change::PolicyChange;
 use crate::state::LabState;
 
 #[derive(Debug, Deserialize)]
@@ -42,6 +45,59 @@ pub async fn clock(req: HttpRequest, body: web::Bytes, state: web::Data<LabState
             "error": "invalid_json",
             "message": format!("Send {{\"advance_seconds\": n}}. {error}"),
         })),
+    }
+}
+
+/// `GET /lab/policy`
+pub async fn policies(state: web::Data<LabState>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header(("cache-control", "no-store"))
+        .json(json!({ "policies": state.policies.list() }))
+}
+
+/// `POST /lab/policy` with one change
+pub async fn policy(req: HttpRequest, body: web::Bytes, state: web::Data<LabState>) -> HttpResponse {
+    if !is_json(&req) {
+        return json_only();
+    }
+    let change = serde_json::from_slice::<PolicyChange>(&body).map_err(|error| error.to_string());
+    answer(change.and_then(|change| change.apply(&state)))
+}
+
+/// `GET /lab/fault`
+pub async fn faults(state: web::Data<LabState>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header(("cache-control", "no-store"))
+        .json(json!({ "faults": state.faults.list() }))
+}
+
+/// `POST /lab/fault` with one order
+pub async fn fault(req: HttpRequest, body: web::Bytes, state: web::Data<LabState>) -> HttpResponse {
+    if !is_json(&req) {
+        return json_only();
+    }
+    let order = serde_json::from_slice::<Order>(&body).map_err(|error| error.to_string());
+    answer(order.and_then(|order| order.apply(&state)))
+}
+
+/// `POST /lab/keys` with one change
+pub async fn keys(req: HttpRequest, body: web::Bytes, state: web::Data<LabState>) -> HttpResponse {
+    if !is_json(&req) {
+        return json_only();
+    }
+    let change = match serde_json::from_slice::<KeyChange>(&body) {
+        Ok(change) => change,
+        Err(error) => return answer(Err(error.to_string())),
+    };
+    // A new RSA key takes a while.
+    let changed = web::block(move || state.keys.apply(change)).await;
+    answer(changed.unwrap_or_else(|error| Err(error.to_string())))
+}
+
+fn answer(result: Result<Value, String>) -> HttpResponse {
+    match result {
+        Ok(value) => HttpResponse::Ok().json(value),
+        Err(message) => HttpResponse::BadRequest().json(json!({ "error": "not_done", "message": message })),
     }
 }
 

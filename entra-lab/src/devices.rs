@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::authority::Authority;
 use crate::issued::SignIn;
+use crate::policy::claims_request::ClaimsRequest;
 use crate::random;
 
 pub const EXPIRES_SECONDS: i64 = 900;
@@ -28,6 +29,7 @@ pub struct Asked {
     pub authority: Authority,
     pub client: Uuid,
     pub scope: String,
+    pub claims: ClaimsRequest,
 }
 
 /// What a poll finds.

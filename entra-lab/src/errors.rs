@@ -153,6 +153,17 @@ catalogue! {
         "No federated credential of the application has the assertion's audience."
         "The audience is api://AzureADTokenExchange unless the registration says otherwise."
 
+    // The service itself, by order.
+    TENANT_THROTTLED = 90055 temporarily_unavailable 429
+        "The tenant is throttled because of too many requests."
+        "Wait for the time of Retry-After, and keep tokens in a cache."
+    OVERLOADED = 90033 temporarily_unavailable 503
+        "The service is not available for the moment."
+        "Wait for the time of Retry-After and try again."
+    SERVER_ERROR = 50000 server_error 500
+        "The service has failed."
+        "Try again once, then later."
+
     // The user.
     BAD_PASSWORD = 50126 invalid_grant 400
         "The user name or password is wrong."
@@ -185,6 +196,39 @@ catalogue! {
     NOT_AT_COMMON = 9001023 invalid_request 400
         "This grant cannot be used with common."
         "Use the tenant id or organizations in the address."
+
+
+    // Policies.
+    MFA_NEEDED = 50076 invalid_grant 400
+        "A policy demands a second factor."
+        "Send the user through an interactive sign-in with the claims of this answer."
+    MFA_NOT_ENROLLED = 50079 invalid_grant 400
+        "A policy demands a second factor, and the user has none."
+        "Give the user an otp in the seed."
+    WRONG_OTP = 500121 invalid_grant 400
+        "The code of the second factor is wrong."
+        "The codes stand on the home page of the lab."
+    BLOCKED = 53003 invalid_grant 400
+        "Access is blocked by a policy."
+        "Nothing that the user does helps; an administrator must change the policy."
+    SIGN_IN_TOO_OLD = 70043 invalid_grant 400
+        "The sign-in is older than a policy allows."
+        "Send the user through an interactive sign-in."
+    REVOKED = 50173 invalid_grant 400
+        "The user's sessions were revoked after this sign-in."
+        "Forget the user's tokens and send the user through an interactive sign-in."
+    NOT_ASSIGNED = 50105 invalid_grant 400
+        "The application demands an assignment, and the user has none."
+        "Give the user an app role of the application (in the lab: a [[tenant.role_assignment]])."
+    APP_NOT_ASSIGNED = 501051 invalid_grant 400
+        "The resource demands an assignment, and the application has none."
+        "Give the application an app role of the resource (in the lab: a [[tenant.role_assignment]])."
+    APP_DISABLED = 7000112 unauthorized_client 400
+        "The application is disabled."
+        "Enable its service principal."
+    RESOURCE_DISABLED = 500014 invalid_resource 400
+        "The resource is disabled."
+        "Enable its service principal."
 
     // Device codes.
     DEVICE_PENDING = 70016 authorization_pending 400

@@ -9,6 +9,9 @@ use jiff::SignedDuration;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use crate::faults::Fault;
+use crate::keyring::KeyChange;
+use crate::policy::change::PolicyChange;
 use crate::recorder::Recorded;
 use crate::seed::DEFAULT_SEED;
 use crate::serve::{Options, Ready, StartError, prepare};
@@ -68,6 +71,26 @@ impl EntraLab {
     /// Moves the lab's clock; what has expired by then is refused.
     pub fn advance(&self, by: SignedDuration) {
         self.state.clock.advance(by.as_secs());
+    }
+
+    /// Changes a policy, as `POST /lab/policy` does; the error is a sentence.
+    pub fn policy(&self, change: PolicyChange) -> Result<serde_json::Value, String> {
+        change.apply(&self.state)
+    }
+
+    /// Orders a fault.
+    pub fn fault(&self, fault: Fault) {
+        self.state.faults.add(fault);
+    }
+
+    /// Takes every fault away.
+    pub fn clear_faults(&self) {
+        self.state.faults.clear();
+    }
+
+    /// Rotates the signing keys or spoils the key documents; the error is a sentence.
+    pub fn keys(&self, change: KeyChange) -> Result<serde_json::Value, String> {
+        self.state.keys.apply(change)
     }
 
     /// Back to the seed, with the right time and nobody signed in.

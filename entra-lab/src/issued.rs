@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use uuid::Uuid;
 
+use crate::policy::decide::Strength;
 use crate::random;
 
 /// An authorization code lives ten minutes.
@@ -28,6 +29,8 @@ pub struct SignIn {
     pub auth_time: i64,
     /// Id of the browser session.
     pub sid: Uuid,
+    /// What the user has proved.
+    pub strength: Strength,
 }
 
 /// What stands behind an authorization code.

@@ -48,7 +48,7 @@ impl std::fmt::Debug for SigningKey {
 /// The published keys; the first signs.
 #[derive(Debug)]
 pub struct Keys {
-    pub published: [SigningKey; 2],
+    pub published: [Arc<SigningKey>; 2],
 }
 
 impl Keys {
@@ -59,22 +59,14 @@ impl Keys {
         if let Some(keys) = slot.as_ref() {
             return Ok(Arc::clone(keys));
         }
-        let keys = Arc::new(Self { published: [make()?, make()?] });
+        let keys = Arc::new(Self { published: [Arc::new(make()?), Arc::new(make()?)] });
         *slot = Some(Arc::clone(&keys));
         Ok(keys)
     }
-
-    /// The key that signs.
-    pub fn active(&self) -> &SigningKey {
-        &self.published[0]
-    }
-
-    pub fn find(&self, kid: &str) -> Option<&SigningKey> {
-        self.published.iter().find(|k| k.kid == kid)
-    }
 }
 
-fn make() -> Result<SigningKey, KeyError> {
+/// A new pair with its certificate.
+pub fn make() -> Result<SigningKey, KeyError> {
     let pair = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?;
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name.push(DnType::CommonName, "entra-lab token signing (local use only)");

@@ -45,6 +45,13 @@ impl Params {
         Some(found.1.as_str()).filter(|v| !v.trim().is_empty())
     }
 
+    /// The parameters with another value for this name.
+    pub fn with(mut self, name: &str, value: String) -> Self {
+        self.0.retain(|(n, _)| n != name);
+        self.0.push((name.to_owned(), value));
+        self
+    }
+
     /// The value, or the refusal that names the missing parameter.
     pub fn required(&self, name: &str) -> Result<&str, Refusal> {
         self.get(name).ok_or_else(|| MISSING_PARAMETER.about(format!("It is '{name}'.")))

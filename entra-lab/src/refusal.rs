@@ -17,20 +17,22 @@ pub struct Refusal {
     pub row: Aadsts,
     /// Differs from the row's word where Entra's endpoints differ.
     pub error: &'static str,
-    pub detail: Option<String>,
+    pub detail: Option<Box<str>>,
     pub suberror: Option<&'static str>,
+    /// A claims challenge as JSON text.
+    pub claims: Option<Box<str>>,
 }
 
 impl From<Aadsts> for Refusal {
     fn from(row: Aadsts) -> Self {
-        Self { row, error: row.error, detail: None, suberror: None }
+        Self { row, error: row.error, detail: None, suberror: None, claims: None }
     }
 }
 
 impl Aadsts {
     /// The refusal with a sentence about this request. Only for values that are no secrets.
     pub fn about(self, detail: impl Into<String>) -> Refusal {
-        Refusal { detail: Some(detail.into()), ..Refusal::from(self) }
+        Refusal { detail: Some(detail.into().into_boxed_str()), ..Refusal::from(self) }
     }
 }
 
@@ -45,6 +47,8 @@ struct Body<'a> {
     error_uri: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     suberror: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claims: Option<&'a str>,
 }
 
 impl Refusal {
@@ -55,6 +59,11 @@ impl Refusal {
 
     pub fn with_suberror(mut self, suberror: &'static str) -> Self {
         self.suberror = Some(suberror);
+        self
+    }
+
+    pub fn with_claims(mut self, claims: String) -> Self {
+        self.claims = Some(claims.into_boxed_str());
         self
     }
 
@@ -91,6 +100,7 @@ impl Refusal {
             correlation_id: ids.correlation.to_string(),
             error_uri: format!("{base_url}/error?code={}", self.row.code),
             suberror: self.suberror,
+            claims: self.claims.as_deref(),
         })
     }
 }

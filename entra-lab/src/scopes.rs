@@ -47,6 +47,16 @@ impl Requested {
     }
 }
 
+impl Requested {
+    /// Every resource named, or Graph for OIDC scopes alone.
+    pub fn resources_or_graph(&self) -> Vec<Uuid> {
+        if self.resources.is_empty() {
+            return vec![GRAPH];
+        }
+        self.resources.iter().map(|r| r.resource).collect()
+    }
+}
+
 impl ResourceScopes {
     fn new(resource: Uuid, prefix: String) -> Self {
         Self { resource, prefix, names: BTreeSet::new(), written: Vec::new(), default: None }

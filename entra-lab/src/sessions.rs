@@ -22,6 +22,10 @@ pub struct SignedIn {
     pub tenant: Uuid,
     pub user: Uuid,
     pub auth_time: i64,
+    /// The second factor was shown too.
+    pub mfa: bool,
+    /// How often the user's sessions had been revoked before.
+    pub epoch: u64,
 }
 
 /// One browser.
@@ -30,6 +34,8 @@ pub struct Browser {
     /// Stays the same when the cookie's handle changes; tokens repeat it as `sid`.
     pub id: Uuid,
     pub signed_in: Vec<SignedIn>,
+    /// The applications that got a code in this session.
+    pub clients: Vec<Uuid>,
 }
 
 /// The sessions and sign-ins of one lab. `T` is what a sign-in remembers.
@@ -71,7 +77,7 @@ impl<T: Clone> Sessions<T> {
 
     /// A new browser without anybody signed in; returns its cookie value.
     pub fn new_browser(&self, now: i64) -> (String, Browser) {
-        let browser = Browser { id: Uuid::new_v4(), signed_in: Vec::new() };
+        let browser = Browser { id: Uuid::new_v4(), signed_in: Vec::new(), clients: Vec::new() };
         let cookie = random::handle(3);
         let mut inner = self.lock();
         if inner.browsers.len() >= MOST {
@@ -93,6 +99,23 @@ impl<T: Clone> Sessions<T> {
         let fresh = random::handle(3);
         inner.browsers.insert(fresh.clone(), (browser.clone(), now + SESSION_SECONDS));
         Some((fresh, browser))
+    }
+
+    /// Notes that the user has shown the second factor in this browser.
+    pub fn strengthen(&self, cookie: &str, user: Uuid) -> Option<Browser> {
+        let mut inner = self.lock();
+        let (browser, _) = inner.browsers.get_mut(cookie)?;
+        browser.signed_in.iter_mut().find(|s| s.user == user)?.mfa = true;
+        Some(browser.clone())
+    }
+
+    /// Notes that an application was signed in to.
+    pub fn visited(&self, cookie: &str, client: Uuid) {
+        if let Some((browser, _)) = self.lock().browsers.get_mut(cookie)
+            && !browser.clients.contains(&client)
+        {
+            browser.clients.push(client);
+        }
     }
 
     /// Forgets the browser and its unfinished sign-ins.

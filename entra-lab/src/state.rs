@@ -12,8 +12,11 @@ use crate::clock::Clock;
 use crate::consents::Consents;
 use crate::devices::Devices;
 use crate::directory::Directory;
+use crate::faults::Faults;
 use crate::issued::Issued;
+use crate::keyring::Keyring;
 use crate::keys::Keys;
+use crate::policy::Policies;
 use crate::recorder::Recorder;
 use crate::sessions::Sessions;
 use crate::sign_in::SignInRequest;
@@ -26,8 +29,10 @@ const V1_ISSUER: &str = "https://sts.windows.net";
 #[derive(Debug)]
 pub struct LabState {
     pub clock: Clock,
-    pub keys: Arc<Keys>,
+    pub keys: Keyring,
+    pub faults: Faults,
     pub consents: Consents,
+    pub policies: Policies,
     pub issued: Issued,
     pub devices: Devices,
     pub sessions: Sessions<SignInRequest>,
@@ -49,8 +54,10 @@ impl LabState {
     ) -> Self {
         let state = Self {
             clock: Clock::default(),
-            keys,
+            keys: Keyring::new(keys),
+            faults: Faults::default(),
             consents: Consents::default(),
+            policies: Policies::default(),
             issued: Issued::default(),
             devices: Devices::default(),
             sessions: Sessions::default(),
@@ -61,6 +68,7 @@ impl LabState {
             ca_pem,
         };
         state.consents.reset(&state.directory());
+        state.policies.reset(&state.directory());
         state
     }
 
@@ -72,8 +80,11 @@ impl LabState {
     /// Back to the seed: consent, codes, tokens and sessions are forgotten, the clock is right again.
     pub fn reset(&self) {
         self.consents.reset(&self.directory());
+        self.policies.reset(&self.directory());
         self.issued.clear();
         self.devices.clear();
+        self.keys.reset();
+        self.faults.clear();
         self.sessions.clear();
         self.recorder.clear();
         self.clock.reset();

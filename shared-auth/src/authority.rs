@@ -1,15 +1,34 @@
-//! The authority: which Entra tenant we talk to, where its endpoints are, and that it is who we think it is.
+//! The authority: who signs users in and issues tokens, where its endpoints are, and that it is who we think it is.
 //!
 //! Endpoints come only from the discovery document (OpenID Connect Discovery §4), and the document counts only if its
 //! issuer is the configured one (§4.3). It is fetched when first needed and remembered for a day.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `kind.rs` | Entra, External ID, B2C, AD FS, OpenID Connect: how each lays out its addresses |
+//! | `cloud.rs` | the clouds, and which hosts are names of one authority |
+//! | `issuer.rs` | which issuer a document and a token must name; several tenants and the list of those let in |
+//! | `instance.rs` | what is done about a host that nobody knows |
 
-use std::sync::RwLock;
+mod cloud;
+mod instance;
+mod issuer;
+mod kind;
+
+use std::sync::{Arc, RwLock};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 use url::Url;
 
+pub use cloud::Cloud;
+pub use instance::{InstanceDiscovery, InstanceMetadata};
+pub(crate) use issuer::{Dialect, Expected, IssuerRule};
+pub use kind::AuthorityKind;
+pub(crate) use kind::{Address, ciam_tenant};
+
 use crate::clock::SharedClock;
+use crate::config::EntraConfig;
 use crate::env::ConfigError;
 use crate::error::{Error, Refusal, TransportError};
 use crate::http::{Http, is_loopback, without_query};
@@ -19,61 +38,175 @@ use crate::protocol::scope::Scopes;
 
 /// Microsoft's own libraries look again after 12 to 24 hours; endpoints practically never move.
 const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// Tenants that were chosen for single requests; the document of one has about a kilobyte.
+const REMEMBERED_TENANTS: u64 = 10_000;
 
-/// A tenant at an Entra host.
+/// Names in place of a tenant: users of several tenants, and no tenant in particular.
+const MANY_TENANTS: [&str; 3] = ["common", "organizations", "consumers"];
+
+/// An authority: a tenant at an Entra host, or one of the other kinds.
 #[derive(Debug)]
 pub struct Authority {
     host: Url,
+    kind: AuthorityKind,
     tenant: String,
+    /// What of it belongs into the keys of caches, beside `environment`.
+    realm: String,
+    environment: String,
+    /// Other names of the host.
+    aliases: Arc<[String]>,
+    allowed: Arc<[String]>,
+    discovery: InstanceDiscovery,
     backchannel: Option<Url>,
     http: Http,
     clock: SharedClock,
     known: RwLock<Option<(Timestamp, Metadata)>>,
     fetching: Mutex<()>,
+    /// The same authority for other tenants.
+    siblings: moka::sync::Cache<String, Arc<Authority>>,
 }
 
 impl Authority {
-    /// `host` is the public address (`https://login.microsoftonline.com`); `backchannel` is where this process
+    /// The host is the public address (`https://login.microsoftonline.com`); the back channel is where this process
     /// reaches the same authority, if elsewhere.
     ///
     /// # Errors
     /// [`ConfigError`] for an address that would send the credential in the clear: plain HTTP is accepted on loopback
-    /// only, or where a back channel was configured on purpose.
-    pub(crate) fn new(
-        host: Url,
-        tenant: &str,
-        backchannel: Option<Url>,
-        http: Http,
-        clock: SharedClock,
-    ) -> Result<Self, ConfigError> {
+    /// only, or where a back channel was configured on purpose. For a malformed tenant, and for a host that supplied
+    /// instance metadata does not name.
+    pub(crate) fn new(config: &EntraConfig, http: Http, clock: SharedClock) -> Result<Self, ConfigError> {
+        const HOST: &str = "AZURE_AUTHORITY_HOST";
+        let (host, backchannel) = (config.authority_host.clone(), config.backchannel.clone());
         if host.cannot_be_a_base() || !matches!(host.scheme(), "http" | "https") {
-            return Err(ConfigError::new("AZURE_AUTHORITY_HOST", "must start with https://"));
+            return Err(ConfigError::new(HOST, "must start with https://"));
         }
         if host.scheme() == "http" && !is_loopback(&host) && backchannel.is_none() {
             return Err(ConfigError::new(
-                "AZURE_AUTHORITY_HOST",
+                HOST,
                 "uses plain HTTP to another machine, which would show the credential to everyone on the way; use https",
             ));
         }
-        if tenant.is_empty() || !tenant.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.') {
-            return Err(ConfigError::new(
-                "AZURE_TENANT_ID",
-                "must be a tenant id (GUID) or a domain of the tenant",
-            ));
+        let kind = config.authority_kind.clone();
+        let tenant = match &kind {
+            AuthorityKind::Adfs => "adfs".to_owned(),
+            AuthorityKind::Oidc => String::new(),
+            _ => checked_tenant(&config.tenant_id)?,
+        };
+        if let AuthorityKind::B2c { policy } = &kind
+            && (policy.is_empty() || !policy.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)))
+        {
+            return Err(ConfigError::new("policy", "must be the name of a user flow or custom policy"));
         }
-        let tenant = tenant.to_ascii_lowercase();
-        let known = RwLock::new(None);
-        Ok(Self { host, tenant, backchannel, http, clock, known, fetching: Mutex::new(()) })
+        let realm = match &kind {
+            AuthorityKind::B2c { policy } => format!("{tenant}/{}", policy.to_ascii_lowercase()),
+            AuthorityKind::Oidc => host.path().to_owned(),
+            _ => tenant.clone(),
+        };
+        let name = host.host_str().unwrap_or_default();
+        let (environment, aliases) = match &config.instance_discovery {
+            InstanceDiscovery::Supplied(metadata) if kind == AuthorityKind::Entra => {
+                let (cache, aliases) = metadata.of_host(name).ok_or_else(|| {
+                    ConfigError::new(HOST, "is not among the hosts of the supplied instance metadata")
+                })?;
+                (cache.to_owned(), aliases.to_vec())
+            }
+            _ => {
+                let aliases = Cloud::of_host(name).map_or(&[][..], Cloud::hosts);
+                (cloud::cache_name(name).to_owned(), aliases.iter().map(|&alias| alias.to_owned()).collect())
+            }
+        };
+        Ok(Self {
+            host,
+            kind,
+            tenant,
+            realm,
+            environment,
+            aliases: aliases.into(),
+            allowed: config.allowed_tenants.clone().into(),
+            discovery: config.instance_discovery.clone(),
+            backchannel,
+            http,
+            clock,
+            known: RwLock::new(None),
+            fetching: Mutex::new(()),
+            siblings: moka::sync::Cache::new(REMEMBERED_TENANTS),
+        })
     }
 
-    /// The tenant as configured: a GUID or a domain, lower case.
+    /// The same authority for another tenant; remembered, with its discovery document.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a malformed tenant, and for kinds of authorities that have no tenants to choose from.
+    pub(crate) fn for_tenant(self: &Arc<Self>, tenant: &str) -> Result<Arc<Authority>, ConfigError> {
+        if !self.kind.has_tenants() {
+            return Err(ConfigError::new(
+                "tenant",
+                "cannot be chosen: this kind of authority has no tenants",
+            ));
+        }
+        let tenant = checked_tenant(tenant)?;
+        if tenant == self.tenant {
+            return Ok(Arc::clone(self));
+        }
+        Ok(self.siblings.get_with_by_ref(&tenant, || {
+            Arc::new(Self {
+                tenant: tenant.clone(),
+                realm: tenant.clone(),
+                host: self.host.clone(),
+                kind: self.kind.clone(),
+                environment: self.environment.clone(),
+                aliases: Arc::clone(&self.aliases),
+                allowed: Arc::clone(&self.allowed),
+                discovery: self.discovery.clone(),
+                backchannel: self.backchannel.clone(),
+                http: self.http.clone(),
+                clock: self.clock.clone(),
+                known: RwLock::new(None),
+                fetching: Mutex::new(()),
+                siblings: moka::sync::Cache::new(0),
+            })
+        }))
+    }
+
+    /// The tenant as configured: a GUID, a domain, or a name for several, in lower case. Empty for OpenID Connect.
     pub fn tenant(&self) -> &str {
         &self.tenant
     }
 
-    /// The name under which tokens of this authority are filed.
-    pub(crate) fn environment(&self) -> String {
-        self.host.host_str().unwrap_or_default().to_owned()
+    /// Whose rules it follows.
+    pub fn kind(&self) -> &AuthorityKind {
+        &self.kind
+    }
+
+    /// Whose tokens these are, for the keys of caches: the tenant, with B2C the policy too.
+    pub(crate) fn realm(&self) -> &str {
+        &self.realm
+    }
+
+    /// True for `common`, `organizations` and `consumers`: for users, and not for an application by itself.
+    pub fn is_multi_tenant(&self) -> bool {
+        self.kind == AuthorityKind::Entra && MANY_TENANTS.contains(&self.tenant.as_str())
+    }
+
+    /// The tenant's id, where it is one tenant and its id is known: from the settings, or from the document.
+    pub(crate) fn tenant_id(&self) -> Option<String> {
+        if !self.kind.has_tenants() {
+            return None;
+        }
+        if uuid::Uuid::try_parse(&self.tenant).is_ok() {
+            return Some(self.tenant.clone());
+        }
+        self.issuer_rule(&self.remembered()?.issuer).ok()?.tenant_id().map(str::to_owned)
+    }
+
+    /// The cloud of this authority, if its host is one of Microsoft's.
+    pub(crate) fn cloud(&self) -> Option<Cloud> {
+        Cloud::of_host(self.host.host_str()?).filter(|_| self.kind == AuthorityKind::Entra)
+    }
+
+    /// The name under which tokens of this authority are filed: the same for all names of one host.
+    pub(crate) fn environment(&self) -> &str {
+        &self.environment
     }
 
     /// The public address, for CSP and links.
@@ -109,8 +242,14 @@ impl Authority {
 
     async fn fetch(&self) -> Result<Metadata, Error> {
         const TRIED: &str = "fetching the discovery document";
-        let url = self.backchannel.as_ref().unwrap_or(&self.host);
-        let url = extend(url, &[&self.tenant, "v2.0", ".well-known", "openid-configuration"]);
+        if let InstanceDiscovery::Validate { at } = &self.discovery
+            && self.kind == AuthorityKind::Entra
+            && self.cloud().is_none()
+        {
+            instance::validate(&self.http, at, &self.host, &self.tenant).await?;
+        }
+        let path = self.kind.discovery_path(&self.tenant);
+        let url = self.behind(extend(&self.host, &path.iter().map(String::as_str).collect::<Vec<_>>()));
         let endpoint = without_query(&url);
         let answer = self.http.send(TRIED, self.http.get(url)).await?;
         if answer.status != 200 {
@@ -132,11 +271,10 @@ impl Authority {
             unusable(format!("it is not a discovery document ({error}); is AZURE_AUTHORITY_HOST right?"))
         })?;
         // OpenID Connect Discovery §4.3: another issuer means that somebody else answered.
-        if !self.is_our_issuer(&metadata.issuer) {
+        if let Err(expected) = self.issuer_rule(&metadata.issuer) {
             return Err(unusable(format!(
-                "it names the issuer {}, which is not {}; nothing of it is used",
+                "it names the issuer {}, which is not {expected}; nothing of it is used",
                 metadata.issuer,
-                self.expected_issuer()
             ))
             .into());
         }
@@ -154,26 +292,37 @@ impl Authority {
                 ))
                 .into());
             }
+            if !ours && !self.may_be_at(url) {
+                return Err(unusable(format!(
+                    "it names {}, which is another host than the authority's",
+                    without_query(url)
+                ))
+                .into());
+            }
         }
         Ok(metadata)
     }
 
-    /// `{host}/{tenant id}/v2.0`. For a tenant named by its domain the id is learnt from the document itself.
-    fn is_our_issuer(&self, issuer: &str) -> bool {
-        let Some(tenant) =
-            issuer.strip_prefix(self.base()).and_then(|rest| rest.strip_prefix('/')?.strip_suffix("/v2.0"))
-        else {
-            return false;
-        };
-        if uuid::Uuid::try_parse(&self.tenant).is_ok() {
-            tenant.eq_ignore_ascii_case(&self.tenant)
-        } else {
-            uuid::Uuid::try_parse(tenant).is_ok()
+    /// Microsoft's authorities have their endpoints on their own hosts; other providers may have them anywhere.
+    fn may_be_at(&self, endpoint: &Url) -> bool {
+        let host = endpoint.host_str().unwrap_or_default();
+        match self.kind {
+            AuthorityKind::Oidc => true,
+            AuthorityKind::Ciam if host.ends_with(".ciamlogin.com") => true,
+            _ => endpoint.origin() == self.host.origin() || self.aliases.iter().any(|alias| alias == host),
         }
     }
 
-    fn expected_issuer(&self) -> String {
-        format!("{}/{}/v2.0", self.base(), self.tenant)
+    /// What the issuer of a document, and later of tokens, has to be; the error is what was expected.
+    pub(crate) fn issuer_rule(&self, issuer: &str) -> Result<IssuerRule, String> {
+        let wanted = issuer::Wanted {
+            kind: &self.kind,
+            base: self.base(),
+            aliases: &self.aliases,
+            tenant: &self.tenant,
+            allowed: &self.allowed,
+        };
+        IssuerRule::new(&wanted, issuer)
     }
 
     fn base(&self) -> &str {
@@ -214,4 +363,16 @@ pub(crate) fn extend(base: &Url, segments: &[&str]) -> Url {
         path.pop_if_empty().extend(segments);
     }
     url
+}
+
+/// A tenant that can stand in an address, in lower case.
+fn checked_tenant(tenant: &str) -> Result<String, ConfigError> {
+    if tenant.is_empty() || !tenant.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.') {
+        return Err(ConfigError::new(
+            "AZURE_TENANT_ID",
+            "must be a tenant id (GUID) or a domain of the tenant; where users sign in also organizations, common or \
+             consumers",
+        ));
+    }
+    Ok(tenant.to_ascii_lowercase())
 }

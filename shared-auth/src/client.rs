@@ -3,6 +3,7 @@
 //! Make one client and keep it: it holds the caches, the discovery document and the signing keys. Clones are cheap and
 //! share all of them. The verbs stand in [`crate::flows`], one file each.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::authority::Authority;
-use crate::cache::{CachedToken, PartitionKey, TokenStore};
+use crate::cache::{CachedToken, MEMORY_LIMIT_BYTES, PartitionKey, TokenStore};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{ApiConfig, EntraConfig};
 use crate::credential::ClientCredential;
@@ -60,6 +61,9 @@ pub struct ConfidentialClientBuilder {
     clock: SharedClock,
     clock_skew: SignedDuration,
     jwks_min_refresh: SignedDuration,
+    memory_limit_bytes: u64,
+    #[cfg(feature = "redis")]
+    redis: Option<crate::cache::redis::RedisCache>,
 }
 
 impl ConfidentialClientBuilder {
@@ -84,21 +88,38 @@ impl ConfidentialClientBuilder {
         self
     }
 
+    /// How much memory the tokens of applications, and as much again those of users, may take, in bytes; 64 MiB by
+    /// default. The least used entries give way.
+    #[must_use]
+    pub fn memory_limit_bytes(mut self, bytes: u64) -> Self {
+        self.memory_limit_bytes = bytes;
+        self
+    }
+
+    /// A Redis behind the memory caches, so that replicas share what they get; `None` leaves it out.
+    #[cfg(feature = "redis")]
+    #[must_use]
+    pub fn shared_cache(mut self, redis: impl Into<Option<crate::cache::redis::RedisCache>>) -> Self {
+        self.redis = redis.into();
+        self
+    }
+
     /// The client. No network yet: the authority is asked when it is first needed.
     ///
     /// # Errors
     /// [`ConfigError`] for an authority that would see the credential in the clear, a malformed tenant, or a CA file
     /// that holds no certificates.
     pub fn build(self) -> Result<ConfidentialClient, ConfigError> {
-        let Self { config, clock, clock_skew, jwks_min_refresh } = self;
+        let Self { config, clock, clock_skew, jwks_min_refresh, memory_limit_bytes, .. } = self;
         let http = Http::new(config.extra_ca_certs.as_deref())?;
-        let authority = Arc::new(Authority::new(
-            config.authority_host,
-            &config.tenant_id,
-            config.backchannel,
-            http.clone(),
-            clock.clone(),
-        )?);
+        let authority = Arc::new(Authority::new(&config, http.clone(), clock.clone())?);
+        #[cfg(feature = "redis")]
+        let shared = self.redis.map(|redis| {
+            let (environment, realm) = (authority.environment(), authority.realm());
+            redis.level(environment, realm, &config.client_id, clock.clone())
+        });
+        #[cfg(not(feature = "redis"))]
+        let shared = None;
         let keys =
             Arc::new(SigningKeys::new(Arc::clone(&authority), http.clone(), clock.clone(), jwks_min_refresh));
         let id_tokens = IdTokenValidator::new(
@@ -111,8 +132,8 @@ impl ConfidentialClientBuilder {
         Ok(ConfidentialClient {
             inner: Arc::new(Inner {
                 app_partition: PartitionKey::app(
-                    &authority.environment(),
-                    authority.tenant(),
+                    authority.environment(),
+                    authority.realm(),
                     &config.client_id,
                 ),
                 client_id: config.client_id,
@@ -121,8 +142,8 @@ impl ConfidentialClientBuilder {
                 http,
                 keys,
                 id_tokens,
-                app_tokens: TokenStore::new(clock.clone()),
-                user_tokens: TokenStore::new(clock.clone()),
+                app_tokens: TokenStore::new(clock.clone(), memory_limit_bytes, shared.clone()),
+                user_tokens: TokenStore::new(clock.clone(), memory_limit_bytes, shared),
                 clock,
             }),
         })
@@ -145,6 +166,9 @@ impl ConfidentialClient {
             clock: Arc::new(SystemClock),
             clock_skew: SignedDuration::from_secs(60),
             jwks_min_refresh: SignedDuration::from_secs(300),
+            memory_limit_bytes: MEMORY_LIMIT_BYTES,
+            #[cfg(feature = "redis")]
+            redis: None,
         }
     }
 
@@ -170,8 +194,8 @@ impl ConfidentialClient {
 
     /// Forgets every token of an account: its own, those that were got on its behalf, and its long-running processes.
     pub fn remove_account(&self, account: &Account) {
-        self.inner.user_tokens.cache.remove(&self.inner.account_partition(account));
-        self.inner.user_tokens.cache.remove_user(&account.home_account_id);
+        self.inner.user_tokens.remove(&self.inner.account_partition(account, None));
+        self.inner.user_tokens.remove_user(&account.home_account_id);
     }
 
     /// Asks the authority who it is, so that a wrong tenant or address shows at the start and not at the first user.
@@ -184,29 +208,55 @@ impl ConfidentialClient {
 }
 
 impl Inner {
-    /// Made once: it is looked up at every acquisition.
-    pub fn app_partition(&self) -> PartitionKey {
-        self.app_partition.clone()
+    /// The authority of one request: that of the tenant chosen for it, or the configured one.
+    pub fn authority_for(&self, tenant: Option<&str>) -> Result<Arc<Authority>, ConfigError> {
+        match tenant {
+            Some(tenant) => self.authority.for_tenant(tenant),
+            None => Ok(Arc::clone(&self.authority)),
+        }
     }
 
-    pub fn assertion_partition(&self, assertion: &UserAssertion) -> PartitionKey {
-        let authority = &self.authority;
-        PartitionKey::assertion(&authority.environment(), authority.tenant(), &self.client_id, assertion)
+    /// Where an account's tokens are got if no tenant was chosen: with an authority for several tenants, at the one
+    /// that the user signed in to.
+    pub fn tenant_of(&self, account: &Account) -> Option<String> {
+        self.authority.is_multi_tenant().then(|| account.tenant_id.clone())
+    }
+
+    /// The part of a key that keeps tenants apart. A tenant that is none comes to nothing at the request.
+    fn realm<'a>(&'a self, tenant: Option<&'a str>) -> Cow<'a, str> {
+        match tenant {
+            Some(tenant) => tenant.to_ascii_lowercase().into(),
+            None => self.authority.realm().into(),
+        }
+    }
+
+    /// The configured one is made once: it is looked up at every acquisition.
+    pub fn app_partition(&self, tenant: Option<&str>) -> PartitionKey {
+        match tenant {
+            Some(_) => PartitionKey::app(self.authority.environment(), &self.realm(tenant), &self.client_id),
+            None => self.app_partition.clone(),
+        }
+    }
+
+    pub fn assertion_partition(&self, assertion: &UserAssertion, tenant: Option<&str>) -> PartitionKey {
+        let environment = self.authority.environment();
+        PartitionKey::assertion(environment, &self.realm(tenant), &self.client_id, assertion)
     }
 
     pub fn long_running_partition(&self, key: &str) -> PartitionKey {
-        let authority = &self.authority;
-        PartitionKey::long_running(&authority.environment(), authority.tenant(), &self.client_id, key)
+        PartitionKey::long_running(self.authority.environment(), self.authority.realm(), &self.client_id, key)
     }
 
-    pub fn account_partition(&self, account: &Account) -> PartitionKey {
-        let authority = &self.authority;
-        PartitionKey::account(
-            &authority.environment(),
-            authority.tenant(),
-            &self.client_id,
-            &account.home_account_id,
-        )
+    pub fn account_partition(&self, account: &Account, tenant: Option<&str>) -> PartitionKey {
+        let own = self.tenant_of(account);
+        let realm = self.realm(tenant.or(own.as_deref()));
+        PartitionKey::account(self.authority.environment(), &realm, &self.client_id, &account.home_account_id)
+    }
+
+    /// Where a refresh token of the account may lie. It serves every tenant in which the user is known, so at another
+    /// one than that of the sign-in, the sign-in's is used.
+    pub fn refresh_token_partitions(&self, account: &Account) -> [PartitionKey; 2] {
+        [self.account_partition(account, None), self.account_partition(account, Some(&account.tenant_id))]
     }
 }
 

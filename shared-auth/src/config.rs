@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use crate::authority::{Address, AuthorityKind, InstanceDiscovery, ciam_tenant};
 use crate::credential::ClientCredential;
 use crate::env::Env;
 
@@ -14,11 +15,13 @@ pub const GRAPH: &str = "https://graph.microsoft.com/v1.0";
 /// The registration of a confidential client, under the names that the Azure SDKs use.
 #[derive(Debug, Clone)]
 pub struct EntraConfig {
-    /// `AZURE_TENANT_ID`: a GUID or a domain of the tenant.
+    /// `AZURE_TENANT_ID`: a GUID or a domain of the tenant; where users sign in also `organizations`, `common` or
+    /// `consumers`.
     pub tenant_id: String,
     /// `AZURE_CLIENT_ID`: the application (client) id.
     pub client_id: String,
-    /// `AZURE_CLIENT_SECRET`.
+    /// `AZURE_CLIENT_SECRET`, `AZURE_CLIENT_CERTIFICATE_PATH`, `AZURE_FEDERATED_TOKEN_FILE`: one of them, or several as
+    /// [`ClientCredential::from_env`] says.
     pub credential: ClientCredential,
     /// `AZURE_AUTHORITY_HOST`, [`PUBLIC_CLOUD`] by default: what browsers see and tokens name.
     pub authority_host: Url,
@@ -27,6 +30,12 @@ pub struct EntraConfig {
     pub backchannel: Option<Url>,
     /// The content of the file `EXTRA_CA_CERTS`: PEM authorities added to the system's.
     pub extra_ca_certs: Option<Vec<u8>>,
+    /// Whose rules the authority follows; [`AuthorityKind::Entra`] by default.
+    pub authority_kind: AuthorityKind,
+    /// With `organizations` or `common`: the ids of the tenants whose users and tokens are let in. Empty lets in all.
+    pub allowed_tenants: Vec<String>,
+    /// What is done about an authority host that belongs to no known cloud; nothing by default.
+    pub instance_discovery: InstanceDiscovery,
 }
 
 impl EntraConfig {
@@ -44,14 +53,68 @@ impl EntraConfig {
             authority_host,
             backchannel: None,
             extra_ca_certs: None,
+            authority_kind: AuthorityKind::Entra,
+            allowed_tenants: Vec::new(),
+            instance_discovery: InstanceDiscovery::Off,
         }
+    }
+
+    /// A registration at an authority of any kind, told apart by its address as MSAL does: the hosts of Microsoft's
+    /// clouds, `*.ciamlogin.com`, `*.b2clogin.com` or `/tfp/`, `/adfs`, and otherwise OpenID Connect.
+    ///
+    /// ```
+    /// use shared_auth::{AuthorityKind, ClientCredential, EntraConfig};
+    ///
+    /// let authority = "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_sign_in".parse()?;
+    /// let config = EntraConfig::with_authority(&authority, "client id", ClientCredential::secret("…"));
+    /// assert_eq!(config.authority_kind, AuthorityKind::B2c { policy: "B2C_1_sign_in".to_owned() });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_authority(
+        authority: &Url,
+        client_id: impl Into<String>,
+        credential: ClientCredential,
+    ) -> Self {
+        let Address { kind, host, tenant } = Address::parse(authority);
+        Self { authority_kind: kind, ..Self::new(host, tenant, client_id, credential) }
+    }
+
+    /// A registration in an external tenant (External ID). `host` is `https://{name}.ciamlogin.com`, or a domain of
+    /// your own together with [`EntraConfig::tenant_id`].
+    pub fn ciam(host: Url, client_id: impl Into<String>, credential: ClientCredential) -> Self {
+        let tenant = ciam_tenant(host.host_str().unwrap_or_default());
+        Self { authority_kind: AuthorityKind::Ciam, ..Self::new(host, tenant, client_id, credential) }
+    }
+
+    /// A registration in an Azure AD B2C tenant, for one user flow or custom policy. `host` is
+    /// `https://{name}.b2clogin.com`, with `/tfp` behind it for the older addresses.
+    pub fn b2c(
+        host: Url,
+        tenant: impl Into<String>,
+        policy: impl Into<String>,
+        client_id: impl Into<String>,
+        credential: ClientCredential,
+    ) -> Self {
+        let authority_kind = AuthorityKind::B2c { policy: policy.into() };
+        Self { authority_kind, ..Self::new(host, tenant, client_id, credential) }
+    }
+
+    /// A registration at AD FS 2019 or newer. `host` is `https://fs.contoso.com`, without `/adfs`.
+    pub fn adfs(host: Url, client_id: impl Into<String>, credential: ClientCredential) -> Self {
+        Self { authority_kind: AuthorityKind::Adfs, ..Self::new(host, "adfs", client_id, credential) }
+    }
+
+    /// A registration at any OpenID Connect provider that signs with RS256. Its discovery document must stand below
+    /// `issuer` and name exactly this issuer.
+    pub fn oidc(issuer: Url, client_id: impl Into<String>, credential: ClientCredential) -> Self {
+        Self { authority_kind: AuthorityKind::Oidc, ..Self::new(issuer, "", client_id, credential) }
     }
 
     /// Reads the variables named at the fields.
     pub fn from_env(env: &mut Env) -> Option<Self> {
         let tenant_id = env.required("AZURE_TENANT_ID");
         let client_id = env.required("AZURE_CLIENT_ID");
-        let secret = env.required::<String>("AZURE_CLIENT_SECRET");
+        let credential = ClientCredential::from_env(env);
         let authority_host = url_or(env, "AZURE_AUTHORITY_HOST", PUBLIC_CLOUD);
         let backchannel = env.optional("AZURE_AUTHORITY_BACKCHANNEL");
         let extra_ca_certs = match env.optional::<String>("EXTRA_CA_CERTS") {
@@ -67,10 +130,13 @@ impl EntraConfig {
         Some(Self {
             tenant_id: tenant_id?,
             client_id: client_id?,
-            credential: ClientCredential::secret(secret?),
+            credential: credential?,
             authority_host: authority_host?,
             backchannel: backchannel?,
             extra_ca_certs: extra_ca_certs?,
+            authority_kind: AuthorityKind::Entra,
+            allowed_tenants: Vec::new(),
+            instance_discovery: InstanceDiscovery::Off,
         })
     }
 }

@@ -56,6 +56,12 @@ impl fmt::Display for ConfigError {
         for Problem { name, reason } in &self.problems {
             write!(f, "\n  {name}: {reason}")?;
         }
+        // Only variables of the environment are explained there; members of a configuration file are not.
+        let variable =
+            |name: &str| name.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == b'_');
+        if !self.problems.is_empty() && !self.problems.iter().any(|problem| variable(problem.name)) {
+            return Ok(());
+        }
         f.write_str(
             "\nEach variable is explained in .env.example; copy that file to .env and start from there.",
         )

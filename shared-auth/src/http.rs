@@ -32,12 +32,7 @@ pub(crate) struct Answer {
 impl Http {
     /// `extra_ca_certs`: PEM authorities added to the system's, never instead of them.
     pub fn new(extra_ca_certs: Option<&[u8]>) -> Result<Self, ConfigError> {
-        let mut builder = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TOTAL_TIMEOUT)
-            // A redirect would carry the secret, the code or the token to an address that nobody configured.
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("shared-auth/", env!("CARGO_PKG_VERSION")));
+        let mut builder = careful();
         if let Some(pem) = extra_ca_certs {
             let certificates = reqwest::Certificate::from_pem_bundle(pem)
                 .map_err(|_| ConfigError::new("EXTRA_CA_CERTS", "is not a PEM file of certificates"))?;
@@ -45,6 +40,14 @@ impl Http {
         }
         let client = builder.build().map_err(|error| {
             ConfigError::new("EXTRA_CA_CERTS", format!("TLS cannot be set up: {}", causes(&error)))
+        })?;
+        Ok(Self { client })
+    }
+
+    /// For the endpoints of the machine itself, which no proxy can reach.
+    pub fn direct() -> Result<Self, ConfigError> {
+        let client = careful().no_proxy().build().map_err(|error| {
+            ConfigError::new("managed identity", format!("TLS cannot be set up: {}", causes(&error)))
         })?;
         Ok(Self { client })
     }
@@ -117,6 +120,16 @@ impl Answer {
             retryable: self.status == 429 || self.status >= 500,
         }
     }
+}
+
+/// What every client has in common.
+fn careful() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TOTAL_TIMEOUT)
+        // A redirect would carry the secret, the code or the token to an address that nobody configured.
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("shared-auth/", env!("CARGO_PKG_VERSION")))
 }
 
 /// Host and path; queries may hold codes.

@@ -8,6 +8,7 @@ mod client;
 mod downstream;
 pub mod flows;
 pub mod service;
+mod settings;
 
 mod authority;
 mod cache;
@@ -23,13 +24,19 @@ mod env;
 mod error;
 mod secret;
 
-pub use authority::Authority;
+pub use authority::{Authority, AuthorityKind, Cloud, InstanceDiscovery, InstanceMetadata};
+pub use cache::KeyRing;
+#[cfg(feature = "redis")]
+pub use cache::redis::{RedisCache, RedisState};
 pub use client::{Account, AuthenticationResult, CacheRefreshReason, ConfidentialClient, ConfidentialClientBuilder, TokenSource};
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock};
 pub use config::{
     ApiConfig, EntraConfig, GRAPH, PUBLIC_CLOUD, clock_skew_seconds, jwks_min_refresh_seconds, url_or,
 };
-pub use credential::{AssertionContext, ClientCredential};
+pub use credential::{
+    AssertionCallback, AssertionContext, ClientCertificate, ClientCredential, CredentialList, FederatedTokenFile,
+    KeyVaultAccess, ManagedIdentity, ManagedIdentityBuilder, ManagedIdentityId,
+};
 pub use diagnosis::Diagnosis;
 pub use downstream::{ApiRequest, DownstreamApi, DownstreamError};
 pub use env::{ConfigError, Env, Problem};
@@ -39,6 +46,7 @@ pub use flows::long_running::LongRunningKey;
 pub use jwt::{AccessTokenValidator, AppClaims, Caller, Check, IdTokenClaims, TokenRejection, UserClaims};
 pub use protocol::challenge::Challenge;
 pub use protocol::scope::Scopes;
+pub use settings::{DownstreamSettings, Settings};
 pub use secret::{
     AccessToken, App, AuthorizationCode, ClientAssertion, ClientSecret, RefreshToken, TokenKind, User, UserAssertion,
 };

@@ -55,8 +55,16 @@ where
     F: Future<Output = Result<(), E>>,
     E: Display,
 {
-    // Before any thread exists: setting variables is not thread-safe.
-    let _ = dotenvy::from_filename(".env");
+    // Before any thread exists: setting variables is not thread-safe. This folder's file and no parent's.
+    if let Err(error) = dotenvy::from_path(".env")
+        && !error.not_found()
+    {
+        let line = match error {
+            dotenvy::Error::LineParse(..) => "a line of it is not NAME=value; quote values that hold blanks or #",
+            _ => "it cannot be read",
+        };
+        return complain(service, &format!("the file .env in this folder cannot be used: {line}"), 2);
+    }
     let mut env = Env::from_process();
 
     let arguments: Vec<String> = std::env::args().skip(1).collect();

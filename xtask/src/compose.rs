@@ -34,7 +34,8 @@ pub fn journeys() -> Result<()> {
         output::heading("last lines of the containers");
         let _ = compose(&["logs", "--no-color", "--tail", "30"]).status();
     }
-    let down = workspace::run(compose(&["down", "--volumes", "--timeout", "10"]));
+    // `--remove-orphans` takes along what a journey started beside the stack.
+    let down = workspace::run(compose(&["down", "--volumes", "--remove-orphans", "--timeout", "10"]));
     done.and(down)
 }
 

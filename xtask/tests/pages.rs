@@ -12,7 +12,8 @@ fn repository() -> PathBuf {
 /// Every Markdown page of the repository that people read.
 fn pages() -> Vec<PathBuf> {
     let root = repository();
-    let folders = [".", "docs", "docs/scenarios", "shared-auth", "entra-lab", "web-app", "web-api-obo", "daemon-app"];
+    let folders =
+        [".", "docs", "docs/scenarios", "shared-auth", "entra-lab", "web-app", "web-api-obo", "daemon-app"];
     let mut pages: Vec<_> = folders
         .iter()
         .flat_map(|folder| std::fs::read_dir(root.join(folder)).unwrap())
@@ -27,7 +28,12 @@ fn pages() -> Vec<PathBuf> {
 /// The targets of `[text](target)` outside code blocks.
 fn links(text: &str) -> Vec<String> {
     let prose: String = text.split("```").step_by(2).collect();
-    prose.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target.to_owned()).collect()
+    prose
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')'))
+        .map(|(target, _)| target.to_owned())
+        .collect()
 }
 
 /// The lines of shell blocks that start with `cargo`.
@@ -61,7 +67,8 @@ fn every_cargo_command_of_the_pages_exists() {
             let words: Vec<_> = command.split_whitespace().skip(1).collect();
             match words[..] {
                 ["xtask", verb, ..] => {
-                    let help = Command::new(env!("CARGO_BIN_EXE_xtask")).args([verb, "--help"]).output().unwrap();
+                    let help =
+                        Command::new(env!("CARGO_BIN_EXE_xtask")).args([verb, "--help"]).output().unwrap();
                     assert!(help.status.success(), "{}: {command}", page.display());
                 }
                 ["run" | "build" | "test" | "clippy" | "fmt" | "doc" | "add" | "deny", ..] => {}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::daemon::{Surroundings, command, stderr, stdout};
+use crate::daemon::{Running, Surroundings, command, stderr, stdout};
 
 #[test]
 fn the_example_file_names_exactly_the_variables_that_are_read() {
@@ -45,4 +45,22 @@ async fn a_wrong_tenant_ends_the_start_with_a_sentence() {
 
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("AADSTS90002"), "{}", stderr(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authority_that_does_not_answer_ends_a_single_round_and_is_waited_for_otherwise() {
+    let around = Surroundings::new().await;
+    let nobody = || {
+        let mut command = around.daemon();
+        command.env("AZURE_AUTHORITY_HOST", "http://127.0.0.1:9");
+        command
+    };
+
+    let once = nobody().arg("--once").output().unwrap();
+    assert_eq!(once.status.code(), Some(1));
+    assert!(stderr(&once).contains("no connection"), "{}", stderr(&once));
+
+    let running = Running::start(&mut nobody());
+    running.until("trying again");
+    assert_eq!(running.terminate(), Some(0));
 }

@@ -21,8 +21,9 @@ async fn the_profile_comes_through_on_behalf_of_with_its_photo_and_then_from_the
     browser.go(&format!("{}/profile", stack.web_app)).await;
     assert!(browser.text("#token-source").await.contains("cache"), "{}", browser.text("#token-source").await);
 
-    // Beside it: Graph directly, with the user's own token.
+    // Beside it: Graph directly, with the user's own token. Its consent is asked for when it is first needed.
     browser.go(&format!("{}/graph", stack.web_app)).await;
+    browser.accept_if_asked().await;
     assert_eq!(browser.text("#graph-name").await, "Alice Kim");
     browser.photograph("graph").await;
 

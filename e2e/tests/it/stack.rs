@@ -26,6 +26,9 @@ pub struct Stack {
     in_process: Option<EntraLab>,
 }
 
+/// A second web app beside the one of the compose file. Tests that want one run in turn.
+const EXTRA_WEB_APP: &str = "web-app-with-other-settings";
+
 /// The settings that a test wants otherwise.
 pub type Changes<'a> = &'a [(&'a str, &'a str)];
 
@@ -115,14 +118,19 @@ impl Stack {
 
     /// Everything that the processes have logged so far; the containers' logs where there are containers.
     pub fn logs(&self) -> String {
+        let mut logs = String::new();
         if is_compose() {
             let output = Command::new("docker")
                 .current_dir(repository())
                 .args(["compose", "logs", "--no-color"])
                 .output();
-            return String::from_utf8_lossy(&output.unwrap().stdout).into_owned();
+            logs.push_str(&String::from_utf8_lossy(&output.unwrap().stdout));
         }
-        self.processes.iter().map(|process| process.log.lock().unwrap().join("\n") + "\n").collect()
+        for process in &self.processes {
+            logs.push_str(&process.log.lock().unwrap().join("\n"));
+            logs.push('\n');
+        }
+        logs
     }
 
     fn serve(&mut self, name: &'static str, changes: Changes<'_>) -> String {
@@ -158,8 +166,17 @@ impl Stack {
         if changes.is_empty() {
             return self;
         }
+        remove_extra_web_app();
         let mut command = Command::new("docker");
-        command.current_dir(repository()).args(["compose", "run", "--rm", "--no-deps", "-T"]);
+        command.current_dir(repository()).args([
+            "compose",
+            "run",
+            "--rm",
+            "--no-deps",
+            "-T",
+            "--name",
+            EXTRA_WEB_APP,
+        ]);
         command.args(["-p", "127.0.0.1:3100:3000", "-e", "PUBLIC_URL=http://localhost:3100"]);
         for (name, value) in changes {
             command.args(["-e", &format!("{name}={value}")]);
@@ -172,6 +189,10 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
+        if is_compose() && !self.processes.is_empty() {
+            // The signal ends the client, not the container.
+            remove_extra_web_app();
+        }
         self.processes.clear();
         self.in_process.take();
     }
@@ -223,6 +244,10 @@ impl Drop for Process {
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
     }
+}
+
+fn remove_extra_web_app() {
+    let _ = Command::new("docker").args(["rm", "-f", EXTRA_WEB_APP]).output();
 }
 
 pub fn is_compose() -> bool {

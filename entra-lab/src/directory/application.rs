@@ -1,6 +1,7 @@
 //! A registered application: what it may do as a client, and what it exposes as an API.
 
 use serde::Deserialize;
+use url::Url;
 use uuid::Uuid;
 
 use super::{Certificate, ClientSecret, FederatedCredential};
@@ -20,12 +21,19 @@ pub struct Application {
     /// Whether users of other tenants may sign in, so that `common` and `organizations` work.
     pub multi_tenant: bool,
     pub redirect_uris: Vec<String>,
+    /// Opened in a hidden frame when the browser's session ends.
+    pub front_channel_logout_url: Option<Url>,
     pub identifier_uris: Vec<String>,
     /// Format of the access tokens that this API receives: 1 or 2.
     pub access_token_version: u8,
     pub scopes: Vec<Scope>,
     pub roles: Vec<AppRole>,
     pub needs: Vec<Need>,
+    /// An identity of Azure itself: it has no credential and gets its tokens from the machine.
+    pub managed_identity: bool,
+    pub disabled: bool,
+    /// Only people and services with an app role may use it.
+    pub assignment_required: bool,
 }
 
 /// A delegated permission that an API exposes.

@@ -9,6 +9,11 @@ use super::Secret;
 /// The audience of assertions from federated issuers unless the registration says otherwise.
 pub const FEDERATED_AUDIENCE: &str = "api://AzureADTokenExchange";
 
+/// Another spelling of the same audience: the client id behind it, as version 2 tokens carry it.
+pub const FEDERATED_AUDIENCE_ID: &str = "fb60f99c-7a34-4190-8149-302f77469936";
+/// Stands for the lab's own issuer in a seed, which cannot know the lab's address.
+pub const OWN_ISSUER: &str = "{lab}";
+
 /// A client secret.
 #[derive(Debug, Clone)]
 pub struct ClientSecret {
@@ -32,4 +37,6 @@ pub enum ForeignKeys {
     Inline(JwkSet),
     /// Fetched for every assertion; the lab keeps no copy, so a change counts at once.
     At(Url),
+    /// The lab itself is the issuer, so its managed identities can stand in for a credential.
+    Own,
 }

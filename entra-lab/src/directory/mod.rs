@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::policy::Policy;
+
 mod application;
 mod certificate;
 mod credential;
@@ -16,7 +18,9 @@ mod secret;
 
 pub use application::{AppRole, Application, Need, RoleMember, Scope};
 pub use certificate::Certificate;
-pub use credential::{ClientSecret, FEDERATED_AUDIENCE, FederatedCredential, ForeignKeys};
+pub use credential::{
+    ClientSecret, FEDERATED_AUDIENCE, FEDERATED_AUDIENCE_ID, FederatedCredential, ForeignKeys, OWN_ISSUER,
+};
 pub use secret::Secret;
 
 /// Client id of Microsoft Graph, the same in every tenant.
@@ -41,6 +45,8 @@ pub struct Tenant {
     pub apps: Vec<Application>,
     pub consents: Vec<Consent>,
     pub role_assignments: Vec<RoleAssignment>,
+    pub policies: Vec<Policy>,
+    pub vault_secrets: Vec<VaultSecret>,
 }
 
 /// A person, with what Graph shows about them.
@@ -50,6 +56,8 @@ pub struct User {
     pub upn: String,
     /// People without a password appear in the directory but cannot sign in.
     pub password: Option<Secret>,
+    /// The code of the second factor, always the same in the lab.
+    pub otp: Option<Secret>,
     pub display_name: String,
     pub given_name: Option<String>,
     pub surname: Option<String>,
@@ -74,6 +82,16 @@ pub struct Message {
     pub preview: String,
     #[serde(default)]
     pub is_read: bool,
+}
+
+/// A secret in the tenant's key vault.
+#[derive(Debug, Clone)]
+pub struct VaultSecret {
+    pub name: String,
+    pub value: Secret,
+    pub content_type: Option<String>,
+    /// Client ids of those who may read it.
+    pub readers: Vec<Uuid>,
 }
 
 /// Consent that is there from the start: for the named people, or for everyone.

@@ -6,6 +6,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::authority::Authority;
+use crate::endpoints::version1;
 use crate::ids::RequestIds;
 use crate::params::Params;
 use crate::recorder::note;
@@ -18,7 +19,9 @@ pub async fn authorize(
     tenant: web::Path<String>,
     state: web::Data<LabState>,
 ) -> HttpResponse {
+    let version1 = version1::is_version1(req.path());
     let params = Params::from_query(&req);
+    let params = if version1 { version1::with_scope(params, true) } else { params };
     let ids = RequestIds::of(&req, &params);
     let directory = state.directory();
     let authority = match Authority::parse(&directory, &tenant) {
@@ -32,6 +35,10 @@ pub async fn authorize(
         Err(Wrong::Page(refusal)) => pages::refused(&req, &state, &ids, &refusal),
         Err(Wrong::Redirect(told)) => finish::send_refusal(&req, &state, &ids, &told.1, &told.0),
         Ok(request) => {
+            let client = directory.any_app(request.client);
+            if let Some(Err(refusal)) = client.map(|c| state.policies.must_be_usable(c, None)) {
+                return pages::refused(&req, &state, &ids, &refusal);
+            }
             let browser = cookie::browser(&req, &state);
             flow::begin(&req, &state, &ids, browser, request)
         }
@@ -54,8 +61,9 @@ pub async fn authorize_post(
     }
     // Encoded again, because the segment could hold anything.
     let segment: String = url::form_urlencoded::byte_serialize(tenant.as_bytes()).collect();
+    let version = if version1::is_version1(req.path()) { "" } else { "v2.0/" };
     HttpResponse::SeeOther()
-        .insert_header(("location", format!("/{segment}/oauth2/v2.0/authorize?{query}")))
+        .insert_header(("location", format!("/{segment}/oauth2/{version}authorize?{query}")))
         .insert_header(("cache-control", "no-store"))
         .finish()
 }

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 
 use crate::authority::Authority;
 use crate::devices::{Asked, EXPIRES_SECONDS, INTERVAL_SECONDS};
-use crate::endpoints::token;
+use crate::endpoints::{token, version1};
 use crate::errors::{INVALID_SCOPE, UNKNOWN_SCOPE};
 use crate::ids::RequestIds;
 use crate::params::Params;
+use crate::policy::claims_request::ClaimsRequest;
 use crate::recorder::note;
 use crate::refusal::Refusal;
 use crate::scopes;
@@ -22,6 +23,8 @@ pub async fn device_code(
     state: web::Data<LabState>,
 ) -> HttpResponse {
     let params = Params::from_form(&req, &body);
+    let version1 = version1::is_version1(req.path());
+    let params = if version1 { version1::with_scope(params, true) } else { params };
     let ids = RequestIds::of(&req, &params);
     let base = state.base_url(&req);
     let answer = answer(&req, &tenant, &state, &params, &base);
@@ -47,7 +50,8 @@ fn answer(
             return Err(INVALID_SCOPE.about("It names more than one resource, and a token is for one."));
         }
     }
-    let asked = Asked { authority, client: client.id, scope: scope.to_owned() };
+    let asked =
+        Asked { authority, client: client.id, scope: scope.to_owned(), claims: ClaimsRequest::of(params)? };
     let (device_code, user_code) = state.devices.begin(asked, state.clock.seconds());
     let uri = format!("{base}/deviceauth");
     Ok(json!({

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::authority::Authority;
 use crate::endpoints::{discovery, public_answer};
 use crate::ids::RequestIds;
+use crate::keyring::KeySet;
 use crate::params::Params;
 use crate::state::LabState;
 
@@ -23,15 +24,27 @@ pub async fn jwks(req: HttpRequest, tenant: web::Path<String>, state: web::Data<
         Authority::Tenant(id) => LabState::issuer(&base, id),
         Authority::Common | Authority::Organizations => format!("{base}/{{tenantid}}/v2.0"),
     };
-    let keys: Vec<_> = state
-        .keys
-        .published
+    let published = match state.keys.set() {
+        KeySet::Normal => state.keys.published(),
+        KeySet::Empty => Vec::new(),
+        KeySet::Broken => {
+            let answer =
+                HttpResponse::Ok().content_type("application/json").body(r#"{"keys":[{"kty":"RSA","use":"#);
+            return public_answer(answer, &ids);
+        }
+    };
+    let keys: Vec<_> = published
         .iter()
         .map(|key| {
-            json!({
+            let mut entry = json!({
                 "kty": "RSA", "use": "sig", "kid": key.kid, "x5t": key.kid,
-                "n": key.n, "e": key.e, "x5c": [key.x5c], "issuer": issuer,
-            })
+                "n": key.n, "e": key.e, "x5c": [key.x5c],
+            });
+            // The document of version 1 names no issuers.
+            if req.path().ends_with("/v2.0/keys") {
+                entry["issuer"] = json!(issuer);
+            }
+            entry
         })
         .collect();
     public_answer(HttpResponse::Ok().json(json!({ "keys": keys })), &ids)

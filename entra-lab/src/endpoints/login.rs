@@ -5,7 +5,9 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::directory::Directory;
-use crate::errors::{BAD_PARAMETER, BAD_PASSWORD, DECLINED, FOREIGN_ACCOUNT, FORM_NOT_OURS, UNKNOWN_USER};
+use crate::errors::{
+    BAD_PARAMETER, BAD_PASSWORD, DECLINED, FOREIGN_ACCOUNT, FORM_NOT_OURS, UNKNOWN_USER, WRONG_OTP,
+};
 use crate::ids::RequestIds;
 use crate::params::Params;
 use crate::permissions;
@@ -71,6 +73,7 @@ fn step(
             }
         }
         "password" => password(req, state, ids, params, open, request),
+        "otp" => otp(req, state, ids, params, open, request),
         "accept" => accept(req, state, ids, open, request),
         "decline" => finish::refuse(req, state, ids, &open, &request, &DECLINED.into()),
         _ => pages::refused(req, state, ids, &BAD_PARAMETER.about("It is 'action'.")),
@@ -107,12 +110,38 @@ fn password(
         return pages::password(state, &open, &request, user, Some(&BAD_PASSWORD.into()));
     }
     let now = state.clock.seconds();
-    let who = SignedIn { tenant, user: user.id, auth_time: now };
+    let who =
+        SignedIn { tenant, user: user.id, auth_time: now, mfa: false, epoch: state.policies.epoch(user.id) };
     let Some((cookie, browser)) = state.sessions.sign_in(&open.cookie, who, now) else {
         return pages::refused(req, state, ids, &FORM_NOT_OURS.into());
     };
     request.fresh = true;
     (open.cookie, open.browser, open.set_cookie) = (cookie, browser, true);
+    flow::proceed(req, state, ids, open, request)
+}
+
+/// The second factor, after the password.
+fn otp(
+    req: &HttpRequest,
+    state: &LabState,
+    ids: &RequestIds,
+    params: &Params,
+    mut open: Open,
+    request: SignInRequest,
+) -> HttpResponse {
+    let directory = state.directory();
+    let signed_in = request.chosen.filter(|(_, u)| open.browser.signed_in.iter().any(|s| s.user == *u));
+    let chosen = signed_in.and_then(|(t, u)| directory.tenant_by_id(t)?.user(u));
+    let Some(user) = chosen else { return pages::pick_account(state, &open, &request) };
+    let given = params.get("otp").unwrap_or_default().trim();
+    if !user.otp.as_ref().is_some_and(|code| code.matches(given)) {
+        note(req, |n| n.error_code = Some(WRONG_OTP.code));
+        return pages::otp(state, &open, &request, user, Some(&WRONG_OTP.into()));
+    }
+    let Some(browser) = state.sessions.strengthen(&open.cookie, user.id) else {
+        return pages::refused(req, state, ids, &FORM_NOT_OURS.into());
+    };
+    open.browser = browser;
     flow::proceed(req, state, ids, open, request)
 }
 

@@ -1,15 +1,18 @@
 //! `GET` or `POST /{tenant}/oauth2/v2.0/logout`: ends the browser's session at the lab.
 //!
 //! The browser goes back to `post_logout_redirect_uri` only if that is a registered redirect URI;
-//! otherwise it stays on a page that says that it is signed out.
+//! otherwise it stays on a page that says that it is signed out. Applications with a front-channel
+//! address are told in hidden frames.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use url::Url;
 
 use crate::authority::Authority;
+use crate::directory::Directory;
 use crate::ids::RequestIds;
 use crate::params::Params;
 use crate::redirect_uri;
+use crate::sessions::Browser;
 use crate::sign_in::{cookie, pages};
 use crate::state::LabState;
 
@@ -28,7 +31,9 @@ pub async fn logout(
         Ok(authority) => authority,
         Err(refusal) => return pages::refused(&req, &state, &ids, &refusal),
     };
-    if let Some((cookie, _)) = cookie::known_browser(&req, &state) {
+    let mut frames = Vec::new();
+    if let Some((cookie, browser)) = cookie::known_browser(&req, &state) {
+        frames = front_channel(&directory, &browser);
         state.sessions.sign_out(&cookie);
     }
     let get = |name| query.get(name).or_else(|| form.get(name));
@@ -41,13 +46,30 @@ pub async fn logout(
             if let Some(value) = get("state") {
                 back.query_pairs_mut().append_pair("state", value);
             }
-            HttpResponse::Found()
-                .insert_header(("location", back.as_str()))
-                .insert_header(("cache-control", "no-store"))
-                .finish()
+            if frames.is_empty() {
+                HttpResponse::Found()
+                    .insert_header(("location", back.as_str()))
+                    .insert_header(("cache-control", "no-store"))
+                    .finish()
+            } else {
+                // The browser needs a page to load the frames in; it goes on by itself.
+                pages::signed_out(&frames, Some(back.as_str()))
+            }
         }
-        None => pages::signed_out(),
+        None => pages::signed_out(&frames, None),
     };
     cookie::remove(&req, &mut response);
     response
+}
+
+/// The registered sign-out addresses of the session's applications. As with Entra they get the
+/// session's id and nothing else.
+fn front_channel(directory: &Directory, browser: &Browser) -> Vec<String> {
+    let apps = browser.clients.iter().filter_map(|id| directory.any_app(*id));
+    let urls = apps.filter_map(|app| app.front_channel_logout_url.clone());
+    let with_session = urls.map(|mut url| {
+        url.query_pairs_mut().append_pair("sid", &browser.id.to_string());
+        url.to_string()
+    });
+    with_session.collect()
 }

@@ -5,6 +5,7 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 
 use crate::ids::RequestIds;
 
+pub mod admin_consent;
 pub mod assets;
 pub mod authorize;
 pub mod device_auth;
@@ -14,11 +15,14 @@ pub mod error_code;
 pub mod home;
 pub mod instance;
 pub mod jwks;
+pub mod key_vault;
 pub mod login;
 pub mod logout;
+pub mod managed_identity;
 pub mod token;
 pub mod user_realm;
 pub mod userinfo;
+pub mod version1;
 
 /// The headers of the discovery documents: anyone may read them, and keep them for a day.
 fn public_answer(mut response: HttpResponse, ids: &RequestIds) -> HttpResponse {

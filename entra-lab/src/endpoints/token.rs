@@ -10,10 +10,12 @@ use serde::Serialize;
 use crate::authority::Authority;
 use crate::client_assertion::{Against, fetch_keys};
 use crate::client_auth;
+use crate::endpoints::version1;
 use crate::errors::{BAD_PARAMETER, UNKNOWN_GRANT, WRONG_VERB};
 use crate::grants::{self, TokenRequest};
 use crate::ids::RequestIds;
 use crate::params::Params;
+use crate::policy::claims_request::ClaimsRequest;
 use crate::recorder::note;
 use crate::refusal::Refusal;
 use crate::state::LabState;
@@ -51,12 +53,18 @@ pub async fn token(
         Ok(bytes) => (Params::from_form(&req, bytes), Ok(())),
         Err(_) => (Params::default(), Err(BAD_PARAMETER.about("The body is too long or cannot be read."))),
     };
+    let version1 = version1::is_version1(req.path());
+    let params = if version1 { version1::with_scope(params, false) } else { params };
     let ids = RequestIds::of(&req, &params);
     let base = state.base_url(&req);
     let answer = match readable {
         Ok(()) => answer(&req, &tenant, &state, &params, &base).await,
         Err(refusal) => Err(refusal),
     };
+    if version1 {
+        let answer = answer.map(|a| version1::body(&a, state.clock.seconds(), &params));
+        return finish(&req, &state, &ids, &base, answer);
+    }
     finish(&req, &state, &ids, &base, answer)
 }
 
@@ -64,7 +72,7 @@ pub async fn token(
 pub async fn wrong_verb(req: HttpRequest, state: web::Data<LabState>) -> HttpResponse {
     let ids = RequestIds::of(&req, &Params::from_query(&req));
     let base = state.base_url(&req);
-    finish(&req, &state, &ids, &base, Err(WRONG_VERB.into()))
+    finish::<()>(&req, &state, &ids, &base, Err(WRONG_VERB.into()))
 }
 
 async fn answer(
@@ -83,23 +91,28 @@ async fn answer(
     let client = authority.client(&directory, &credentials.client_id)?;
     note(req, |n| n.client_id = Some(client.id));
     let fetched = match &credentials.assertion {
-        Some(assertion) => fetch_keys(client, assertion).await,
+        Some(assertion) => fetch_keys(state, client, assertion).await,
         None => None,
     };
     let against = Against { state, directory: &directory, authority, client, fetched: fetched.as_ref() };
     let proof = credentials.check(&against)?;
+    let claims = ClaimsRequest::of(params)?;
+    state.policies.must_be_usable(client, None)?;
     let now = state.clock.seconds();
     let directory = &*directory;
-    (grant.answer)(&TokenRequest { state, directory, authority, base_url, client, params, now, proof })
+    let version1 = version1::is_version1(req.path());
+    let request =
+        TokenRequest { version1, state, directory, authority, base_url, client, params, now, proof, claims };
+    (grant.answer)(&request)
 }
 
 /// The answer with everything that Entra puts around it.
-pub fn finish(
+pub fn finish<T: Serialize>(
     req: &HttpRequest,
     state: &LabState,
     ids: &RequestIds,
     base: &str,
-    answer: Result<impl Serialize, Refusal>,
+    answer: Result<T, Refusal>,
 ) -> HttpResponse {
     let (mut response, code) = match answer {
         Ok(answer) => (HttpResponse::Ok().json(answer), 0),

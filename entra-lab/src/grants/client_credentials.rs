@@ -16,16 +16,24 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
         return Err(NO_SECRET.about("A public client cannot act for itself."));
     }
     let (identifier, api) = resource(request)?;
-    let lifetime = Lifetime::access(request.now);
-    let issue =
-        Issue { base_url: request.base_url, tenant, client: request.client, lifetime, proof: request.proof };
+    request.state.policies.must_allow_app(tenant, request.client, api)?;
+    let lifetime = Lifetime::access(request.now, api, request.claims.capable);
+    let issue = Issue {
+        base_url: request.base_url,
+        tenant,
+        client: request.client,
+        lifetime,
+        proof: request.proof,
+        capable: request.claims.capable,
+    };
     let claims = issue.app_access(api, identifier);
     Ok(TokenAnswer {
         token_type: "Bearer",
         scope: None,
         expires_in: lifetime.expires_in,
         ext_expires_in: lifetime.expires_in,
-        access_token: sign(request.state.keys.active(), &claims, api.access_token_version)?,
+        refresh_in: lifetime.refresh_in(),
+        access_token: sign(&request.state.keys.active(), &claims, api.access_token_version)?,
         refresh_token: None,
         id_token: None,
         client_info: None,

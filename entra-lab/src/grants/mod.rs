@@ -10,6 +10,7 @@ use crate::client_auth::Proof;
 use crate::directory::{Application, Directory, Tenant, User};
 use crate::errors::{GRANT_INVALID, UNKNOWN_TENANT};
 use crate::params::Params;
+use crate::policy::claims_request::ClaimsRequest;
 use crate::refusal::Refusal;
 use crate::state::LabState;
 use crate::tokens::mint::TokenAnswer;
@@ -31,7 +32,10 @@ pub struct TokenRequest<'a> {
     pub client: &'a Application,
     pub params: &'a Params,
     pub now: i64,
+    /// It came to the version 1 endpoint, so the ID token is of version 1.
+    pub version1: bool,
     pub proof: Proof,
+    pub claims: ClaimsRequest,
 }
 
 /// One grant type.

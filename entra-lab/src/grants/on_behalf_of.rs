@@ -36,9 +36,10 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
         user: user.id,
         client: request.client.id,
         scope: scope.to_owned(),
-        // The password was typed earlier; the assertion does not say when.
-        auth_time: request.now,
+        // The password was typed earlier; the assertion only says when it was issued itself.
+        auth_time: incoming.issued,
         sid: incoming.sid.unwrap_or_default(),
+        strength: incoming.strength,
     };
     ForUser {
         state: request.state,
@@ -52,6 +53,8 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
         wants_auth_time: false,
         wants_client_info: request.wants_client_info(),
         proof: request.proof,
+        version1: request.version1,
+        claims: request.claims.clone(),
         sign_in,
     }
     .answer(&resource)

@@ -9,6 +9,7 @@ use crate::directory::{Tenant, User};
 use crate::errors::{BAD_PASSWORD, FOREIGN_ACCOUNT, INVALID_SCOPE, NO_PASSWORD, NOT_AT_COMMON, UNKNOWN_USER};
 use crate::grants::TokenRequest;
 use crate::issued::SignIn;
+use crate::policy::decide::Strength;
 use crate::refusal::Refusal;
 use crate::scopes;
 use crate::tokens::mint::{ForUser, TokenAnswer};
@@ -30,6 +31,7 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
         scope: scope.to_owned(),
         auth_time: request.now,
         sid: Uuid::new_v4(),
+        strength: Strength { epoch: request.state.policies.epoch(user.id), ..Strength::default() },
     };
     ForUser {
         state: request.state,
@@ -43,6 +45,8 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
         wants_auth_time: false,
         wants_client_info: request.wants_client_info(),
         proof: request.proof,
+        version1: request.version1,
+        claims: request.claims.clone(),
         sign_in,
     }
     .answer(&resource)

@@ -45,6 +45,8 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
         wants_refresh_token: true,
         wants_client_info: request.wants_client_info(),
         proof: request.proof,
+        version1: request.version1,
+        claims: request.claims.clone(),
         sign_in,
     }
     .answer(&resource)

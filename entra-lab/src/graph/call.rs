@@ -7,6 +7,8 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -90,8 +92,15 @@ impl Call<'_> {
         let mut response = HttpResponse::build(error.status);
         if error.status == StatusCode::UNAUTHORIZED {
             let authorize = format!("{}/common/oauth2/v2.0/authorize", self.state.base_url(self.req));
-            let challenge =
+            let mut challenge =
                 format!(r#"Bearer realm="", authorization_uri="{authorize}", client_id="{GRAPH}""#);
+            if let Some(claims) = &error.claims {
+                let encoded = STANDARD.encode(claims);
+                challenge += &format!(
+                    r#", error="insufficient_claims", claims="{encoded}", errorDescription="{}""#,
+                    error.message
+                );
+            }
             response.insert_header((header::WWW_AUTHENTICATE, challenge));
         }
         if error.status == StatusCode::METHOD_NOT_ALLOWED {

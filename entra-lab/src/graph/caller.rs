@@ -31,6 +31,12 @@ impl Caller {
         let token = bearer(call)?;
         let claims = verify::access_token(call.state, token, &AUDIENCES).map_err(GraphError::bad_token)?;
         note(call.req, |n| n.client_id = Some(claims.client_id));
+        // Continuous access evaluation: only for clients that said they can handle it.
+        let policies = &call.state.policies;
+        if claims.capable && !claims.app_only && claims.strength.epoch < policies.epoch(claims.object_id) {
+            let at = policies.revoked_at(claims.object_id).unwrap_or_default();
+            return Err(GraphError::revoked(at));
+        }
         Ok(Self { claims, directory: call.state.directory() })
     }
 

@@ -14,11 +14,13 @@ pub struct GraphError {
     pub status: StatusCode,
     pub code: &'static str,
     pub message: String,
+    /// A claims challenge as JSON text.
+    pub claims: Option<String>,
 }
 
 impl GraphError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self { status, code, message: message.into(), claims: None }
     }
 
     pub fn no_token() -> Self {
@@ -33,6 +35,17 @@ impl GraphError {
     pub fn bad_token(fault: TokenFault) -> Self {
         let message = format!("The access token is refused: {fault}.");
         Self::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message)
+    }
+
+    /// The user's sessions were revoked at this time, and the client can be told.
+    pub fn revoked(at: i64) -> Self {
+        let claims = serde_json::json!({
+            "access_token": { "nbf": { "essential": true, "value": at.to_string() } }
+        });
+        let message = "Continuous access evaluation resulted in challenge with result: InteractionRequired and \
+                       code: TokenIssuedBeforeRevocationTimestamp.";
+        let error = Self::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message);
+        Self { claims: Some(claims.to_string()), ..error }
     }
 
     /// A directory resource without permission.

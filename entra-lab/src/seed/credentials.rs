@@ -4,7 +4,9 @@ use jsonwebtoken::jwk::JwkSet;
 use toml::Spanned;
 use url::Url;
 
-use crate::directory::{Certificate, ClientSecret, FEDERATED_AUDIENCE, FederatedCredential, ForeignKeys};
+use crate::directory::{
+    Certificate, ClientSecret, FEDERATED_AUDIENCE, FederatedCredential, ForeignKeys, OWN_ISSUER,
+};
 
 use super::Complaint;
 use super::file::{RawCertificate, RawFederated, RawSecret};
@@ -43,6 +45,7 @@ fn one(raw: RawFederated) -> Result<FederatedCredential, Complaint> {
             let parsed = Url::parse(url.get_ref()).ok().filter(|u| matches!(u.scheme(), "http" | "https"));
             ForeignKeys::At(parsed.ok_or_else(|| (url.span(), "jwks_url is not a web address".to_owned()))?)
         }
+        (None, None) if raw.issuer.get_ref() == OWN_ISSUER => ForeignKeys::Own,
         _ => {
             return Err((raw.issuer.span(), "a federated credential has either jwks or jwks_url".to_owned()));
         }

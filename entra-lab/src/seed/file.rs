@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 use toml::Spanned;
+use url::Url;
 use uuid::Uuid;
 
 use crate::directory::{AppRole, Message, Scope, Secret};
@@ -29,6 +30,37 @@ pub struct RawTenant {
     pub consent: Vec<RawConsent>,
     #[serde(default)]
     pub role_assignment: Vec<RawRoleAssignment>,
+    #[serde(default)]
+    pub policy: Vec<RawPolicy>,
+    #[serde(default)]
+    pub vault_secret: Vec<RawVaultSecret>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawVaultSecret {
+    pub name: String,
+    pub value: Secret,
+    pub content_type: Option<String>,
+    #[serde(default)]
+    pub readers: Vec<Spanned<Uuid>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawPolicy {
+    pub id: Option<Uuid>,
+    pub name: Spanned<String>,
+    /// `require_mfa`, `auth_context`, `sign_in_frequency` or `block`.
+    pub kind: Spanned<String>,
+    pub context: Option<String>,
+    pub seconds: Option<i64>,
+    #[serde(default)]
+    pub users: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub clients: Vec<Spanned<Uuid>>,
+    #[serde(default)]
+    pub resources: Vec<Spanned<Uuid>>,
 }
 
 #[derive(Deserialize)]
@@ -37,6 +69,7 @@ pub struct RawUser {
     pub id: Spanned<Uuid>,
     pub upn: Spanned<String>,
     pub password: Option<Secret>,
+    pub otp: Option<Secret>,
     pub display_name: String,
     pub given_name: Option<String>,
     pub surname: Option<String>,
@@ -68,6 +101,7 @@ pub struct RawApp {
     pub multi_tenant: bool,
     #[serde(default)]
     pub redirect_uris: Vec<String>,
+    pub front_channel_logout_url: Option<Url>,
     #[serde(default)]
     pub identifier_uris: Vec<String>,
     pub access_token_version: Option<Spanned<u8>>,
@@ -77,6 +111,12 @@ pub struct RawApp {
     pub roles: Vec<AppRole>,
     #[serde(default)]
     pub needs: Vec<RawNeed>,
+    #[serde(default)]
+    pub managed_identity: bool,
+    #[serde(default)]
+    pub disabled: bool,
+    #[serde(default)]
+    pub assignment_required: bool,
 }
 
 /// `"the secret"`, or a table with the time of its end.

@@ -9,9 +9,10 @@ use std::ops::Range;
 use toml::Spanned;
 use uuid::Uuid;
 
-use crate::directory::{Application, Consent, Directory, Need, RoleAssignment, Tenant, User};
+use crate::directory::{Application, Consent, Directory, Need, RoleAssignment, Tenant, User, VaultSecret};
 
-use file::{File, RawConsent, RawNeed, RawRoleAssignment, RawTenant};
+use crate::policy::{Demand, Policy};
+use file::{File, RawConsent, RawNeed, RawPolicy, RawRoleAssignment, RawTenant, RawVaultSecret};
 
 mod credentials;
 mod file;
@@ -69,6 +70,7 @@ fn tenant(raw: RawTenant) -> Result<Tenant, Complaint> {
             id: unique(&u.id)?,
             upn: u.upn.into_inner(),
             password: u.password,
+            otp: u.otp,
             display_name: u.display_name,
             given_name: u.given_name,
             surname: u.surname,
@@ -96,11 +98,15 @@ fn tenant(raw: RawTenant) -> Result<Tenant, Complaint> {
             public_client: a.public_client,
             multi_tenant: a.multi_tenant,
             redirect_uris: a.redirect_uris,
+            front_channel_logout_url: a.front_channel_logout_url,
             identifier_uris: a.identifier_uris,
             access_token_version: version(&a.access_token_version)?,
             scopes: a.scopes,
             roles: a.roles,
             needs: Vec::new(),
+            managed_identity: a.managed_identity,
+            disabled: a.disabled,
+            assignment_required: a.assignment_required,
         });
     }
     let mut tenant = Tenant {
@@ -111,6 +117,8 @@ fn tenant(raw: RawTenant) -> Result<Tenant, Complaint> {
         apps,
         consents: Vec::new(),
         role_assignments: Vec::new(),
+        policies: Vec::new(),
+        vault_secrets: Vec::new(),
     };
     // The rest refers to people and applications, so it comes when they are all known.
     for (index, list) in needs.into_iter().enumerate() {
@@ -122,6 +130,9 @@ fn tenant(raw: RawTenant) -> Result<Tenant, Complaint> {
     tenant.consents = raw.consent.into_iter().map(|c| consent(&tenant, c)).collect::<Result<_, _>>()?;
     tenant.role_assignments =
         raw.role_assignment.into_iter().map(|a| role_assignment(&tenant, a)).collect::<Result<_, _>>()?;
+    tenant.policies = raw.policy.into_iter().map(|p| policy(&tenant, p)).collect::<Result<_, _>>()?;
+    tenant.vault_secrets =
+        raw.vault_secret.into_iter().map(|s| vault_secret(&tenant, s)).collect::<Result<_, _>>()?;
     Ok(tenant)
 }
 
@@ -136,6 +147,11 @@ fn version(raw: &Option<Spanned<u8>>) -> Result<u8, Complaint> {
 fn app<'t>(tenant: &'t Tenant, id: &Spanned<Uuid>) -> Result<&'t Application, Complaint> {
     let missing = || (id.span(), format!("no [[tenant.app]] has the id {}", id.get_ref()));
     tenant.app(*id.get_ref()).ok_or_else(missing)
+}
+
+fn user(tenant: &Tenant, upn: &Spanned<String>) -> Result<Uuid, Complaint> {
+    let missing = || (upn.span(), format!("no [[tenant.user]] has the upn {}", upn.get_ref()));
+    tenant.user_by_upn(upn.get_ref()).map(|u| u.id).ok_or_else(missing)
 }
 
 fn scope(resource: &Application, name: &Spanned<String>) -> Result<String, Complaint> {
@@ -159,15 +175,14 @@ fn need(tenant: &Tenant, raw: RawNeed) -> Result<Need, Complaint> {
 
 fn consent(tenant: &Tenant, raw: RawConsent) -> Result<Consent, Complaint> {
     let resource = app(tenant, &raw.resource)?;
-    let user = |upn: &Spanned<String>| {
-        let missing = || (upn.span(), format!("no [[tenant.user]] has the upn {}", upn.get_ref()));
-        tenant.user_by_upn(upn.get_ref()).map(|u| u.id).ok_or_else(missing)
-    };
     Ok(Consent {
         client: app(tenant, &raw.client)?.id,
         resource: resource.id,
         scopes: raw.scopes.iter().map(|s| scope(resource, s)).collect::<Result<BTreeSet<_>, _>>()?,
-        users: raw.users.map(|list| list.iter().map(user).collect::<Result<_, _>>()).transpose()?,
+        users: raw
+            .users
+            .map(|list| list.iter().map(|upn| user(tenant, upn)).collect::<Result<_, _>>())
+            .transpose()?,
     })
 }
 
@@ -184,4 +199,36 @@ fn role_assignment(tenant: &Tenant, raw: RawRoleAssignment) -> Result<RoleAssign
     };
     let roles = raw.roles.iter().map(|r| role(resource, r)).collect::<Result<_, _>>()?;
     Ok(RoleAssignment { principal, resource: resource.id, roles })
+}
+
+fn policy(tenant: &Tenant, raw: RawPolicy) -> Result<Policy, Complaint> {
+    let need = |what: &str| (raw.kind.span(), format!("a policy of this kind needs {what}"));
+    let demand = match raw.kind.get_ref().as_str() {
+        "require_mfa" => Demand::RequireMfa,
+        "block" => Demand::Block,
+        "auth_context" => Demand::AuthContext { context: raw.context.ok_or_else(|| need("context"))? },
+        "sign_in_frequency" => {
+            Demand::SignInFrequency { seconds: raw.seconds.ok_or_else(|| need("seconds"))? }
+        }
+        _ => {
+            let kinds = "kind is require_mfa, auth_context, sign_in_frequency or block";
+            return Err((raw.kind.span(), kinds.to_owned()));
+        }
+    };
+    let apps = |list: &[Spanned<Uuid>]| {
+        list.iter().map(|id| app(tenant, id).map(|a| a.id)).collect::<Result<Vec<_>, _>>()
+    };
+    Ok(Policy {
+        id: raw.id.unwrap_or_else(|| Uuid::new_v5(&tenant.id, raw.name.get_ref().as_bytes())),
+        demand,
+        users: raw.users.iter().map(|upn| user(tenant, upn)).collect::<Result<_, _>>()?,
+        clients: apps(&raw.clients)?,
+        resources: apps(&raw.resources)?,
+        name: raw.name.into_inner(),
+    })
+}
+
+fn vault_secret(tenant: &Tenant, raw: RawVaultSecret) -> Result<VaultSecret, Complaint> {
+    let readers = raw.readers.iter().map(|id| app(tenant, id).map(|a| a.id)).collect::<Result<_, _>>()?;
+    Ok(VaultSecret { name: raw.name, value: raw.value, content_type: raw.content_type, readers })
 }

@@ -6,6 +6,9 @@
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::{HttpRequest, HttpResponse};
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::sessions::Browser;
 use crate::state::LabState;
@@ -26,6 +29,11 @@ pub fn browser(req: &HttpRequest, state: &LabState) -> (String, Browser, bool) {
     }
     let (cookie, browser) = state.sessions.new_browser(state.clock.seconds());
     (cookie, browser, true)
+}
+
+/// A token for forms that belong to no sign-in: only who has the cookie can know it.
+pub fn form_token(cookie: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, format!("form {cookie}").as_bytes()))
 }
 
 /// Gives the browser its handle.

@@ -1,12 +1,14 @@
 //! The end of a sign-in: a code for the application, or a refusal that the application hears.
 
+use std::collections::BTreeSet;
+
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::directory::Tenant;
 use crate::endpoints::device_auth;
 use crate::errors::{DECLINED, DEVICE_EXPIRED, FORM_NOT_OURS};
 use crate::ids::RequestIds;
 use crate::issued::{Code, SignIn};
+use crate::policy::decide::Strength;
 use crate::recorder::note;
 use crate::refusal::Refusal;
 use crate::sessions::SignedIn;
@@ -61,19 +63,20 @@ pub fn done(
     open: &Open,
     request: &SignInRequest,
     who: SignedIn,
-    tenant: &Tenant,
+    contexts: BTreeSet<String>,
 ) -> HttpResponse {
     // A form that is sent twice must not give two codes.
     if !state.sessions.finish(&open.transaction) {
         return pages::refused(req, state, ids, &FORM_NOT_OURS.into());
     }
     let sign_in = SignIn {
-        tenant: tenant.id,
+        tenant: who.tenant,
         user: who.user,
         client: request.client,
         scope: request.scope.clone(),
         auth_time: who.auth_time,
         sid: open.browser.id,
+        strength: Strength { mfa: who.mfa, contexts, epoch: who.epoch },
     };
     if let Some(device_code) = &request.device {
         let in_time = state.devices.approve(device_code, sign_in);
@@ -83,6 +86,7 @@ pub fn done(
             pages::refused(req, state, ids, &DEVICE_EXPIRED.into())
         };
     }
+    state.sessions.visited(&open.cookie, request.client);
     let code = Code {
         sign_in,
         redirect_uri: request.to.uri.clone(),
@@ -93,7 +97,7 @@ pub fn done(
     let handle = state.issued.code(code, state.clock.seconds());
     let mut members = vec![("code", handle), ("session_state", open.browser.id.to_string())];
     if request.wants_client_info {
-        members.push(("client_info", client_info(who.user, tenant.id)));
+        members.push(("client_info", client_info(who.user, who.tenant)));
     }
     answer::send(&request.to, members)
 }

@@ -2,12 +2,17 @@
 //!
 //! Called at the start and after every form. What `prompt` and `max_age` mean stands here only.
 
+use std::collections::BTreeSet;
+
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::directory::{Directory, Tenant, User};
-use crate::errors::{CONSENT_MISSING, NO_SESSION, UNKNOWN_APP, UNKNOWN_SCOPE, WHICH_ACCOUNT};
+use crate::directory::{Directory, User};
+use crate::errors::{
+    CONSENT_MISSING, MFA_NEEDED, MFA_NOT_ENROLLED, NO_SESSION, UNKNOWN_APP, UNKNOWN_SCOPE, WHICH_ACCOUNT,
+};
 use crate::ids::RequestIds;
 use crate::permissions::{self, Wanted};
+use crate::policy::decide::{Interactive, Strength, Visit};
 use crate::refusal::Refusal;
 use crate::scopes;
 use crate::sessions::{Browser, SignedIn};
@@ -30,7 +35,8 @@ enum Step<'d> {
     PickAccount,
     Password(&'d User),
     Consent(&'d User, Vec<Wanted<'d>>),
-    Done(SignedIn, &'d Tenant),
+    SecondFactor(&'d User),
+    Done(SignedIn, BTreeSet<String>),
     Refuse(Refusal),
 }
 
@@ -62,7 +68,8 @@ pub fn proceed(
         Step::PickAccount => pages::pick_account(state, &open, &request),
         Step::Password(user) => pages::password(state, &open, &request, user, None),
         Step::Consent(user, wanted) => pages::consent(state, &open, &request, user, &wanted),
-        Step::Done(who, tenant) => done(req, state, ids, &open, &request, who, tenant),
+        Step::SecondFactor(user) => pages::otp(state, &open, &request, user, None),
+        Step::Done(who, contexts) => done(req, state, ids, &open, &request, who, contexts),
         Step::Refuse(refusal) => refuse(req, state, ids, &open, &request, &refusal),
     };
     if open.set_cookie {
@@ -95,12 +102,34 @@ fn next<'d>(
     let Some(client) = directory.app_in(tenant, request.client) else {
         return Step::Refuse(UNKNOWN_APP.into());
     };
+    let requested = match scopes::parse(tenant, client.id, &request.scope, UNKNOWN_SCOPE) {
+        Ok(requested) => requested,
+        Err(refusal) => return Step::Refuse(refusal),
+    };
+    let resources = requested.resources_or_graph();
+    let strength = Strength { mfa: who.mfa, contexts: BTreeSet::new(), epoch: who.epoch };
+    let visit = Visit { tenant, user, client, resources: &resources, claims: &request.claims };
+    match state.policies.interactive(&visit, &strength, who.auth_time, state.clock.seconds()) {
+        Interactive::Nothing => {}
+        Interactive::Refused(refusal) => return Step::Refuse(refusal),
+        Interactive::Password if silent => return Step::Refuse(NO_SESSION.into()),
+        Interactive::Password => return Step::Password(user),
+        Interactive::SecondFactor if silent => {
+            return Step::Refuse(Refusal::from(MFA_NEEDED).with_error("interaction_required"));
+        }
+        Interactive::SecondFactor if user.otp.is_none() => {
+            return Step::Refuse(Refusal::from(MFA_NOT_ENROLLED).with_error("interaction_required"));
+        }
+        Interactive::SecondFactor => return Step::SecondFactor(user),
+    }
     let ask_again = request.prompt == Prompt::Consent && !request.consented;
-    let wanted = scopes::parse(tenant, client.id, &request.scope, UNKNOWN_SCOPE)
-        .and_then(|requested| permissions::to_ask(state, tenant, user, client, &requested, ask_again));
+    let wanted = permissions::to_ask(state, tenant, user, client, &requested, ask_again);
     match wanted {
         Err(refusal) => Step::Refuse(refusal),
-        Ok(wanted) if wanted.is_empty() => Step::Done(who, tenant),
+        Ok(wanted) if wanted.is_empty() => {
+            let contexts = state.policies.contexts(&visit);
+            Step::Done(who, contexts)
+        }
         Ok(_) if silent => Step::Refuse(Refusal::from(CONSENT_MISSING).with_error("consent_required")),
         Ok(wanted) => Step::Consent(user, wanted),
     }

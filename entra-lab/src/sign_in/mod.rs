@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::authority::Authority;
 use crate::devices::Asked;
 use crate::issued::Challenge;
+use crate::policy::claims_request::ClaimsRequest;
 use crate::refusal::Refusal;
 
 pub mod answer;
@@ -31,6 +32,7 @@ pub struct SignInRequest {
     pub login_hint: Option<String>,
     pub max_age: Option<i64>,
     pub wants_client_info: bool,
+    pub claims: ClaimsRequest,
     pub correlation_id: Uuid,
     /// The account that was picked: tenant and user.
     pub chosen: Option<(Uuid, Uuid)>,
@@ -56,6 +58,7 @@ impl SignInRequest {
             login_hint: None,
             max_age: None,
             wants_client_info: false,
+            claims: asked.claims.clone(),
             correlation_id,
             chosen: None,
             fresh: false,

@@ -59,6 +59,14 @@ struct Password {
 }
 
 #[derive(Template)]
+#[template(path = "otp.html")]
+struct Otp {
+    form: Form,
+    card: Card,
+    error: Option<ErrorText>,
+}
+
+#[derive(Template)]
 #[template(path = "consent.html")]
 struct ConsentPage<'a> {
     form: Form,
@@ -83,7 +91,10 @@ struct ErrorCode {
 
 #[derive(Template)]
 #[template(path = "signed_out.html")]
-struct SignedOut;
+struct SignedOut<'a> {
+    frames: &'a [String],
+    back: Option<&'a str>,
+}
 
 #[derive(Template)]
 #[template(path = "form_post.html")]
@@ -139,6 +150,18 @@ pub fn password(
     page(StatusCode::OK, &Password { form, card, error: refusal.map(ErrorText::from) })
 }
 
+/// The form for the code of the second factor.
+pub fn otp(
+    state: &LabState,
+    open: &Open,
+    request: &SignInRequest,
+    user: &User,
+    refusal: Option<&Refusal>,
+) -> HttpResponse {
+    let (form, card) = (form(state, open, request), card(user, open));
+    page(StatusCode::OK, &Otp { form, card, error: refusal.map(ErrorText::from) })
+}
+
 /// What the application wants to be allowed.
 pub fn consent(
     state: &LabState,
@@ -169,8 +192,13 @@ pub fn explained(row: Option<&'static Aadsts>) -> HttpResponse {
     page(status, &ErrorCode { row })
 }
 
-pub fn signed_out() -> HttpResponse {
-    page(StatusCode::OK, &SignedOut)
+/// The end of the session. The frames tell other applications (OpenID Connect Front-Channel Logout).
+pub fn signed_out(frames: &[String], back: Option<&str>) -> HttpResponse {
+    let origins: Vec<String> =
+        frames.iter().filter_map(|f| Some(url::Url::parse(f).ok()?.origin().ascii_serialization())).collect();
+    let policy =
+        if origins.is_empty() { String::new() } else { format!("frame-src {}; ", origins.join(" ")) };
+    html(StatusCode::OK, &SignedOut { frames, back }, &policy)
 }
 
 /// The form that brings the answer to the application. Its script only presses the button.

@@ -13,6 +13,7 @@ use crate::errors::{
 };
 use crate::issued::Challenge;
 use crate::params::Params;
+use crate::policy::claims_request::ClaimsRequest;
 use crate::redirect_uri;
 use crate::refusal::Refusal;
 use crate::sign_in::{Prompt, ResponseMode, Return, SignInRequest, Wrong};
@@ -67,6 +68,7 @@ pub fn check(
         max_age: max_age(params).map_err(back)?,
         nonce: params.get("nonce").map(str::to_owned),
         login_hint: params.get("login_hint").map(str::to_owned),
+        claims: ClaimsRequest::of(params).map_err(back)?,
         wants_client_info: params.get("client_info") == Some("1"),
         to,
         correlation_id,

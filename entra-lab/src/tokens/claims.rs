@@ -12,14 +12,17 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::client_auth::Proof;
-use crate::directory::{Application, Tenant, User};
+use crate::directory::{Application, GRAPH, Tenant, User};
+use crate::policy::decide::Strength;
 use crate::random;
 use crate::state::LabState;
 
 /// Tokens are stamped five minutes back, so a client with a slow clock accepts them.
-const BACKDATED_SECONDS: i64 = 300;
+pub const BACKDATED_SECONDS: i64 = 300;
 /// Default lifetimes of access tokens are random, so clients must read `expires_in`.
 const ACCESS_SECONDS: (i64, i64) = (3600, 5400);
+/// For clients that handle claims challenges.
+const CAE_SECONDS: (i64, i64) = (72_000, 100_800);
 const ID_SECONDS: i64 = 3600;
 
 /// When a token is made and how long it lives.
@@ -32,15 +35,22 @@ pub struct Lifetime {
 }
 
 impl Lifetime {
-    pub fn access(now: i64) -> Self {
-        Self::of(now, random::between(ACCESS_SECONDS.0, ACCESS_SECONDS.1))
+    /// Graph can end a token early, so a client that copes with that gets long ones.
+    pub fn access(now: i64, api: &Application, capable: bool) -> Self {
+        let (low, high) = if capable && api.id == GRAPH { CAE_SECONDS } else { ACCESS_SECONDS };
+        Self::of(now, random::between(low, high))
+    }
+
+    /// The half of the lifetime, if that is two hours or more.
+    pub fn refresh_in(&self) -> Option<i64> {
+        (self.expires_in + 1 >= 7200).then_some(self.expires_in / 2)
     }
 
     pub fn id(now: i64) -> Self {
         Self::of(now, ID_SECONDS)
     }
 
-    fn of(now: i64, seconds: i64) -> Self {
+    pub fn of(now: i64, seconds: i64) -> Self {
         Self { issued: now - BACKDATED_SECONDS, expires: now + seconds, expires_in: seconds - 1 }
     }
 }
@@ -53,6 +63,8 @@ pub struct Issue<'a> {
     pub client: &'a Application,
     pub lifetime: Lifetime,
     pub proof: Proof,
+    /// The client handles claims challenges ("cp1").
+    pub capable: bool,
 }
 
 /// The user's side of an access token.
@@ -62,6 +74,7 @@ pub struct OnBehalf<'a> {
     pub scopes: &'a BTreeSet<String>,
     pub sid: Uuid,
     pub auth_time: i64,
+    pub strength: &'a Strength,
 }
 
 impl Issue<'_> {
@@ -75,11 +88,17 @@ impl Issue<'_> {
         put(&mut claims, "scp", json!(join(of.scopes)));
         put(&mut claims, "sid", json!(of.sid));
         put_roles(&mut claims, self.tenant.roles_of(user.id, api.id));
+        // Opaque to everybody but the lab: which sign-in the token stems from.
+        put(&mut claims, "rh", json!(format!("1.{}.{}", random::handle(1), of.strength.epoch)));
+        put_contexts(&mut claims, of.strength);
         if api.access_token_version == 2 {
             put(&mut claims, "preferred_username", json!(user.upn));
+            if of.strength.mfa {
+                put(&mut claims, "amr", json!(["pwd", "mfa"]));
+            }
         } else {
             put(&mut claims, "acr", json!("1"));
-            put(&mut claims, "amr", json!(["pwd"]));
+            put(&mut claims, "amr", if of.strength.mfa { json!(["pwd", "mfa"]) } else { json!(["pwd"]) });
             put(&mut claims, "ipaddr", json!("127.0.0.1"));
             put(&mut claims, "upn", json!(user.upn));
             put(&mut claims, "unique_name", json!(user.upn));
@@ -130,6 +149,21 @@ impl Issue<'_> {
             put(&mut claims, "auth_time", json!(of.auth_time));
         }
         put_roles(&mut claims, self.tenant.roles_of(user.id, self.client.id));
+        put_contexts(&mut claims, of.strength);
+        claims
+    }
+
+    /// The same ID token in the format of the version 1 endpoint.
+    pub fn as_version1(&self, mut claims: Map<String, Value>, of: &OnBehalf<'_>) -> Map<String, Value> {
+        claims.remove("preferred_username");
+        put(&mut claims, "iss", json!(LabState::issuer_v1(self.tenant.id)));
+        put(&mut claims, "ver", json!("1.0"));
+        put(&mut claims, "amr", if of.strength.mfa { json!(["pwd", "mfa"]) } else { json!(["pwd"]) });
+        put(&mut claims, "upn", json!(of.user.upn));
+        put(&mut claims, "unique_name", json!(of.user.upn));
+        put_some(&mut claims, "given_name", of.user.given_name.as_deref());
+        put_some(&mut claims, "family_name", of.user.surname.as_deref());
+        put(&mut claims, "ipaddr", json!("127.0.0.1"));
         claims
     }
 
@@ -138,6 +172,9 @@ impl Issue<'_> {
         let mut claims = self.common();
         // How the client proved itself: 0 not at all, 1 with a secret, 2 with a certificate.
         let proof = self.proof.claim();
+        if self.capable {
+            put(&mut claims, "xms_cc", json!(["cp1"]));
+        }
         if api.access_token_version == 2 {
             put(&mut claims, "aud", json!(api.id));
             put(&mut claims, "iss", json!(LabState::issuer(self.base_url, self.tenant.id)));
@@ -189,6 +226,12 @@ fn put(claims: &mut Map<String, Value>, name: &str, value: Value) {
 fn put_some(claims: &mut Map<String, Value>, name: &str, value: Option<&str>) {
     if let Some(value) = value {
         put(claims, name, json!(value));
+    }
+}
+
+fn put_contexts(claims: &mut Map<String, Value>, strength: &Strength) {
+    if strength.mfa && !strength.contexts.is_empty() {
+        put(claims, "acrs", json!(strength.contexts));
     }
 }
 

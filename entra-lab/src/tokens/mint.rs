@@ -17,6 +17,7 @@ use crate::errors::{GRANT_INVALID, UNKNOWN_RESOURCE};
 use crate::issued::SignIn;
 use crate::keys::SigningKey;
 use crate::permissions;
+use crate::policy::claims_request::ClaimsRequest;
 use crate::refusal::Refusal;
 use crate::scopes::ResourceScopes;
 use crate::state::LabState;
@@ -30,6 +31,9 @@ pub struct TokenAnswer {
     pub scope: Option<String>,
     pub expires_in: i64,
     pub ext_expires_in: i64,
+    /// When to get a new token although the old one is good, for tokens of two hours or more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_in: Option<i64>,
     pub access_token: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
@@ -60,20 +64,25 @@ pub struct ForUser<'a> {
     pub wants_refresh_token: bool,
     pub wants_client_info: bool,
     pub proof: Proof,
+    pub claims: ClaimsRequest,
+    pub version1: bool,
 }
 
 impl ForUser<'_> {
     /// The answer with a token for this resource, if the user has agreed to it.
     pub fn answer(self, entry: &ResourceScopes) -> Result<TokenAnswer, Refusal> {
         let api = self.tenant.app(entry.resource).ok_or(UNKNOWN_RESOURCE)?;
-        let scopes = permissions::granted(self.state, self.tenant, self.user, self.client, entry)?;
         let now = self.state.clock.seconds();
+        let facts = (&self.sign_in.strength, self.sign_in.auth_time);
+        self.state.policies.must_allow(self.tenant, self.user, self.client, api.id, facts, now)?;
+        let scopes = permissions::granted(self.state, self.tenant, self.user, self.client, entry)?;
         let key = self.state.keys.active();
         let of = OnBehalf {
             user: self.user,
             scopes: &scopes,
             sid: self.sign_in.sid,
             auth_time: self.sign_in.auth_time,
+            strength: &self.sign_in.strength,
         };
         let issue = |lifetime| Issue {
             base_url: self.base_url,
@@ -81,20 +90,25 @@ impl ForUser<'_> {
             client: self.client,
             lifetime,
             proof: self.proof,
+            capable: self.claims.capable,
         };
-        let lifetime = Lifetime::access(now);
+        let lifetime = Lifetime::access(now, api, self.claims.capable);
         let claims = issue(lifetime).user_access(api, &entry.prefix, &of);
         let id_token = self.oidc.contains("openid").then(|| {
             let nonce = self.nonce.as_deref();
-            issue(Lifetime::id(now)).id_token(&of, &self.oidc, nonce, self.wants_auth_time)
+            let claims = issue(Lifetime::id(now)).id_token(&of, &self.oidc, nonce, self.wants_auth_time);
+            if self.version1 { issue(Lifetime::id(now)).as_version1(claims, &of) } else { claims }
         });
         Ok(TokenAnswer {
             token_type: "Bearer",
             scope: Some(granted_text(entry, &scopes)),
             expires_in: lifetime.expires_in,
             ext_expires_in: lifetime.expires_in,
-            access_token: sign(key, &claims, api.access_token_version)?,
-            id_token: id_token.map(|claims| sign(key, &claims, 2)).transpose()?,
+            refresh_in: lifetime.refresh_in(),
+            access_token: sign(&key, &claims, api.access_token_version)?,
+            id_token: id_token
+                .map(|claims| sign(&key, &claims, if self.version1 { 1 } else { 2 }))
+                .transpose()?,
             client_info: self.wants_client_info.then(|| client_info(self.user.id, self.tenant.id)),
             refresh_token: self
                 .wants_refresh_token

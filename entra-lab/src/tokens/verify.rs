@@ -9,7 +9,9 @@ use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::policy::decide::Strength;
 use crate::state::LabState;
+use crate::tokens::claims::BACKDATED_SECONDS;
 
 /// Longest token that is looked at.
 const MOST_BYTES: usize = 16 * 1024;
@@ -55,6 +57,12 @@ pub struct AccessClaims {
     pub expires: i64,
     /// Id of the token itself (`uti`).
     pub token_id: String,
+    /// When it was issued, without the backdating.
+    pub issued: i64,
+    /// What the user has proved.
+    pub strength: Strength,
+    /// The client that asked for it handles claims challenges.
+    pub capable: bool,
 }
 
 impl AccessClaims {
@@ -85,6 +93,14 @@ struct Raw {
     roles: BTreeSet<String>,
     sid: Option<Uuid>,
     uti: String,
+    iat: i64,
+    rh: Option<String>,
+    #[serde(default)]
+    amr: BTreeSet<String>,
+    #[serde(default)]
+    acrs: BTreeSet<String>,
+    #[serde(default)]
+    xms_cc: Vec<String>,
 }
 
 /// Checks a token for an API that is known under these audiences.
@@ -125,6 +141,7 @@ pub fn access_token(state: &LabState, token: &str, audiences: &[&str]) -> Result
     if now < raw.nbf {
         return Err(TokenFault::NotYetValid);
     }
+    let epoch = raw.rh.as_deref().and_then(|rh| rh.rsplit_once('.')).map(|(_, epoch)| epoch);
     let bare = |t: &str| t.trim_end_matches('/').to_ascii_lowercase();
     if !audiences.iter().any(|a| bare(a) == bare(&raw.aud)) {
         return Err(TokenFault::Audience);
@@ -140,5 +157,12 @@ pub fn access_token(state: &LabState, token: &str, audiences: &[&str]) -> Result
         sid: raw.sid,
         expires: raw.exp,
         token_id: raw.uti,
+        issued: raw.iat + BACKDATED_SECONDS,
+        strength: Strength {
+            mfa: raw.amr.contains("mfa"),
+            contexts: raw.acrs,
+            epoch: epoch.and_then(|e| e.parse().ok()).unwrap_or_default(),
+        },
+        capable: raw.xms_cc.iter().any(|c| c == "cp1"),
     })
 }

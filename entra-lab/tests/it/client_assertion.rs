@@ -204,7 +204,7 @@ fn federated(keys: &str) -> String {
     let entry = format!(
         "name = \"daemon-app\"\nfederated_credentials = [{{ issuer = \"https://ci.example\", subject = \"repo:main\", {keys} }}]"
     );
-    DEFAULT_SEED.replacen("name = \"daemon-app\"", &entry, 1)
+    without_own().replacen("name = \"daemon-app\"", &entry, 1)
 }
 
 fn key_set() -> String {
@@ -234,7 +234,7 @@ async fn a_federated_credential_is_matched_by_issuer_subject_and_audience() {
         answer.assert_refused(401, "invalid_client", code);
     }
     present(&lab, &signed(CERTIFICATE, &header, &claims)).await.assert_refused(401, "invalid_client", 700027);
-    let plain = crate::support::lab().await;
+    let plain = EntraLab::builder().seed_toml(&without_own()).start().await.unwrap();
     present(&plain, &signed(OTHER, &header, &claims)).await.assert_refused(401, "invalid_client", 70021);
 }
 
@@ -252,7 +252,7 @@ async fn the_keys_of_a_federated_issuer_can_be_fetched() {
         claims["aud"],
         issuer.url(),
     );
-    let seed = DEFAULT_SEED.replacen("name = \"daemon-app\"", &entry, 1);
+    let seed = without_own().replacen("name = \"daemon-app\"", &entry, 1);
     let lab = EntraLab::builder().seed_toml(&seed).start().await.unwrap();
     let answer = present(&lab, foreign.text("access_token")).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -264,4 +264,10 @@ async fn the_keys_of_a_federated_issuer_can_be_fetched() {
 /// The line of the built-in seed that registers daemon-app's certificate.
 fn own_line() -> &'static str {
     DEFAULT_SEED.lines().rfind(|l| l.starts_with("certificates")).unwrap()
+}
+
+/// The built-in seed without daemon-app's federated credential.
+fn without_own() -> String {
+    let line = DEFAULT_SEED.lines().find(|l| l.starts_with("federated_credentials")).unwrap();
+    DEFAULT_SEED.replacen(&format!("{line}\n"), "", 1)
 }

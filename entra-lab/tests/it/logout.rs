@@ -39,3 +39,23 @@ async fn sign_out_of_an_unknown_tenant_is_90002() {
     let url = format!("{}/fabrikam.test/oauth2/v2.0/logout", lab.url());
     Browser::new(&lab).open(&url).await.assert_error_page(90002);
 }
+
+#[tokio::test]
+async fn applications_with_a_front_channel_address_are_told_the_session_id() {
+    let name = "name = \"web-app\"";
+    let entry = format!("{name}\nfront_channel_logout_url = \"http://localhost:3000/signout-oidc?x=1\"");
+    let seed = entra_lab::DEFAULT_SEED.replacen(name, &entry, 1);
+    let lab = entra_lab::EntraLab::builder().seed_toml(&seed).start().await.unwrap();
+    let mut browser = Browser::new(&lab);
+    let signed_in = browser.sign_in(&authorize_url(&lab, TENANT, &WEB_APP, &[]), ALICE).await;
+    let session = signed_in.query()["session_state"].clone();
+    let url = format!("{}/{TENANT}/oauth2/v2.0/logout?post_logout_redirect_uri={BACK}", lab.url());
+    let page = browser.open(&url).await;
+    let frame = page.between("<iframe src=\"", "\"").replace("&#38;", "&");
+    assert_eq!(frame, format!("http://localhost:3000/signout-oidc?x=1&sid={session}"));
+    assert!(page.body.contains(&format!("2;url={BACK}")), "{}", page.body);
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("frame-src http://localhost:3000;"), "{policy}");
+    // Nobody is signed in any more, so nobody has to be told.
+    assert_eq!(browser.open(&url).await.status, 302);
+}

@@ -3,8 +3,10 @@
 
 mod support;
 
+mod admin_consent;
 mod authorization_code;
 mod authorize;
+mod azure;
 mod client_assertion;
 mod client_authentication;
 mod client_credentials;
@@ -12,6 +14,7 @@ mod consent;
 mod controls;
 mod device_code;
 mod discovery;
+mod faults;
 mod garbage;
 mod graph_lab;
 mod graph_mail;
@@ -24,9 +27,11 @@ mod jwks;
 mod logout;
 mod on_behalf_of;
 mod password;
+mod policy;
 mod program;
 mod prompts;
 mod refresh_token;
 mod seed;
 mod token_endpoint;
 mod userinfo;
+mod version1;

@@ -43,6 +43,8 @@ pub(super) enum Reason {
     NotFound,
     /// A form that was not sent from our own page, or too late.
     ForeignForm,
+    /// The framework refused the request before a handler saw it.
+    BadRequest(StatusCode),
     /// Something failed on the way.
     Error(Error),
 }
@@ -73,6 +75,12 @@ impl PageError {
                 "It did not come from a current page of this site, so nothing was done.",
                 "Go back, load the page again and press the button once more.",
             ),
+            Reason::BadRequest(status) => Failure::new(
+                status.as_u16(),
+                "That request cannot be answered",
+                "It is not one that a page of this site makes: a part is missing, malformed or too large.",
+                "Go to the home page and take the way from there.",
+            ),
             Reason::Error(error) => of(error, path),
         }
     }
@@ -90,6 +98,7 @@ impl fmt::Display for PageError {
             Reason::NobodySignedIn => f.write_str("nobody is signed in"),
             Reason::NotFound => f.write_str("no such page"),
             Reason::ForeignForm => f.write_str("a form without this session's CSRF token"),
+            Reason::BadRequest(status) => write!(f, "the framework answered {status}"),
             Reason::Error(error) => error.fmt(f),
         }
     }

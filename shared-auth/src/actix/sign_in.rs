@@ -319,14 +319,21 @@ where
         let (answer, routes) = (self.service.call(request), Rc::clone(&self.routes));
         Box::pin(async move {
             let answer = answer.await?;
-            let Some(error) = answer.response().error().and_then(|error| error.as_error::<PageError>())
-            else {
-                if answer.status().is_success() {
-                    TypedSession(answer.request().get_session()).answered(answer.request().path());
+            let status = answer.status();
+            let page_error = answer.response().error().and_then(|error| error.as_error::<PageError>());
+            let page = match page_error {
+                Some(error) => routes.answer(answer.request(), error),
+                // A query that cannot be read, a verb that no route has: the framework's own no is a page as well.
+                None if status.is_client_error() || status.is_server_error() => {
+                    routes.answer(answer.request(), &PageError(Reason::BadRequest(status)))
                 }
-                return Ok(answer.map_into_left_body());
+                None => {
+                    if status.is_success() {
+                        TypedSession(answer.request().get_session()).answered(answer.request().path());
+                    }
+                    return Ok(answer.map_into_left_body());
+                }
             };
-            let page = routes.answer(answer.request(), error);
             Ok(answer.into_response(page).map_into_right_body())
         })
     }

@@ -6,12 +6,41 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::protocol::scope::Scopes;
 use crate::secret::UserAssertion;
+
+/// A name that tells nothing: SHA-256 of what it stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Id(pub [u8; 32]);
+
+impl Id {
+    /// Length-prefixed, as everything here.
+    pub fn of(parts: &[&str]) -> Self {
+        let mut hash = Context::new(&SHA256);
+        for part in parts {
+            hash.update(&(part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let mut id = [0; 32];
+        id.copy_from_slice(hash.finish().as_ref());
+        Self(id)
+    }
+
+    /// The text that stands for it in keys.
+    pub fn text(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
+
+    /// The other way round.
+    #[cfg(feature = "redis")]
+    pub fn parse(text: &str) -> Option<Self> {
+        URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
+    }
+}
 
 /// Names a partition of a cache.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -46,6 +75,11 @@ impl PartitionKey {
     /// The key of one request for tokens within the partition.
     pub fn request(&self, scopes: &Scopes) -> String {
         format!("{}|{}", self.0, scopes.canonical())
+    }
+
+    /// What the partition is called outside this process: a hash, for the key names the user.
+    pub fn id(&self) -> Id {
+        Id::of(&[self.0.as_ref()])
     }
 
     /// Bytes, for the memory limit.

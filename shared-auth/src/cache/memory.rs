@@ -3,14 +3,17 @@
 //! A hit takes one shared lock of one shard, allocates nothing and copies no token text. Changes of one partition wait
 //! for each other, so that none of them is lost.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use jiff::{SignedDuration, Timestamp};
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter};
 
-use super::key::PartitionKey;
+use super::key::{Id, PartitionKey};
+use super::shared::{Found, Listener, milliseconds};
 use super::users::UserIndex;
 use crate::clock::SharedClock;
 use crate::protocol::scope::Scopes;
@@ -21,8 +24,8 @@ const EXPIRY_BUFFER: SignedDuration = SignedDuration::from_mins(5);
 /// Longer than the longest token that Entra issues (28 hours, continuous access evaluation); what claims more is
 /// corrupt, or the clock was moved.
 const LONGEST_LIFETIME: SignedDuration = SignedDuration::from_hours(48);
-/// All partitions together. About 10,000 signed-in users with two tokens each; the least used give way.
-const MEMORY_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
+/// All partitions together, by default. About 10,000 signed-in users with two tokens each; the least used give way.
+pub(crate) const MEMORY_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 const USUAL_PARTITIONS: usize = 10_000;
 /// A partition holds one entry for each set of scopes; more than this is a caller that invents scopes.
 const ENTRIES_PER_PARTITION: usize = 64;
@@ -39,6 +42,9 @@ pub(crate) struct MemoryCache<K: TokenKind> {
 struct Shared<K: TokenKind> {
     partitions: Cache<PartitionKey, Arc<Partition<K>>, Bytes, DefaultHashBuilder, Evicted>,
     users: UserIndex,
+    names: Option<Names>,
+    /// Counts what was removed, so that what was read before a removal is not taken over after it.
+    removals: AtomicU64,
     writers: [Mutex<()>; WRITERS],
     hasher: RandomState,
     clock: SharedClock,
@@ -85,6 +91,23 @@ impl<K: TokenKind> CachedToken<K> {
         self
     }
 
+    /// What was asked for with it and not granted.
+    #[must_use]
+    pub fn declining(mut self, declined: Scopes) -> Self {
+        self.declined = declined;
+        self
+    }
+
+    /// When it was got.
+    pub fn cached_at(&self) -> Timestamp {
+        self.cached_at
+    }
+
+    /// The times that decide about it, beside its expiry.
+    pub(super) fn times(&self) -> Times {
+        Times { cached_at: self.cached_at, usable_until: self.usable_until, refresh_at: self.refresh_at }
+    }
+
     fn serves(&self, wanted: &Scopes) -> bool {
         self.scopes.contains_all(wanted)
             || (!self.declined.is_empty() && self.scopes.with(&self.declined).contains_all(wanted))
@@ -109,12 +132,19 @@ impl<K: TokenKind> CachedToken<K> {
         self.refresh_at.is_some_and(|at| at <= now)
     }
 
-    fn is_usable(&self, now: Timestamp) -> bool {
+    pub(super) fn is_usable(&self, now: Timestamp) -> bool {
         // A token from the future means that the clock was moved back: its expiry says nothing any more.
         now < self.usable_until
             && self.usable_until.duration_since(now) < LONGEST_LIFETIME
             && self.cached_at <= now
     }
+}
+
+/// When a token was got, until when it may be used, from when on it should be renewed.
+pub(super) struct Times {
+    pub cached_at: Timestamp,
+    pub usable_until: Timestamp,
+    pub refresh_at: Option<Timestamp>,
 }
 
 impl<K: TokenKind> Clone for CachedToken<K> {
@@ -129,36 +159,132 @@ impl<K: TokenKind> Clone for CachedToken<K> {
 #[derive(Debug)]
 struct Partition<K: TokenKind> {
     tokens: Vec<CachedToken<K>>,
-    refresh_token: Option<RefreshToken>,
+    /// With the time at which it was got, in milliseconds: a later one is never replaced by an earlier one.
+    refresh_token: Option<(RefreshToken, u64)>,
     /// The home account id, where the tokens are a user's.
     user: Option<Arc<str>>,
+    mark: Mark,
+}
+
+/// How a partition stands to the level that replicas share. Changes in place.
+#[derive(Debug)]
+struct Mark {
+    /// Another replica may have changed it: look there before answering from here.
+    stale: AtomicBool,
+    /// The last removal that is known there; [`NEVER_SHARED`] until the partition has been there.
+    removed_at: AtomicU64,
+}
+
+const NEVER_SHARED: u64 = u64::MAX;
+
+impl Default for Mark {
+    fn default() -> Self {
+        Self { stale: AtomicBool::new(false), removed_at: AtomicU64::new(NEVER_SHARED) }
+    }
+}
+
+impl Clone for Mark {
+    fn clone(&self) -> Self {
+        Self {
+            stale: AtomicBool::new(self.stale.load(Ordering::Relaxed)),
+            removed_at: AtomicU64::new(self.removed_at.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+impl<K: TokenKind> Default for Partition<K> {
+    fn default() -> Self {
+        Self { tokens: Vec::new(), refresh_token: None, user: None, mark: Mark::default() }
+    }
+}
+
+impl<K: TokenKind> Clone for Partition<K> {
+    fn clone(&self) -> Self {
+        let (tokens, refresh_token) = (self.tokens.clone(), self.refresh_token.clone());
+        Self { tokens, refresh_token, user: self.user.clone(), mark: self.mark.clone() }
+    }
+}
+
+impl<K: TokenKind> Partition<K> {
+    /// Adds a token in place of those whose scopes it overlaps.
+    fn add(&mut self, token: CachedToken<K>, now: Timestamp) {
+        self.tokens.retain(|old| old.is_usable(now) && !old.scopes.intersects(&token.scopes));
+        if self.tokens.len() >= ENTRIES_PER_PARTITION {
+            self.tokens.remove(0);
+        }
+        self.tokens.push(token);
+    }
+}
+
+/// Partitions by the names that they have outside this process. Clones share the index.
+#[derive(Debug, Clone, Default)]
+struct Names(Arc<Mutex<HashMap<Id, PartitionKey>>>);
+
+impl Names {
+    fn add(&self, key: &PartitionKey) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key.id()).or_insert_with(|| key.clone());
+    }
+
+    fn forget(&self, key: &PartitionKey) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key.id());
+    }
+
+    #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "no backend is compiled in"))]
+    fn get(&self, id: Id) -> Option<PartitionKey> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
 }
 
 impl<K: TokenKind> MemoryCache<K> {
-    pub fn new(clock: SharedClock) -> Self {
+    /// `shared`: there is a level behind this one, whose names for partitions must be understood.
+    pub fn new(clock: SharedClock, limit_bytes: u64, shared: bool) -> Self {
         let users = UserIndex::default();
+        let names = shared.then(Names::default);
         let hasher = DefaultHashBuilder::default();
         let partitions = Cache::with(
             USUAL_PARTITIONS,
-            MEMORY_LIMIT_BYTES,
+            limit_bytes,
             Bytes,
             hasher,
-            Evicted { users: users.clone() },
+            Evicted { users: users.clone(), names: names.clone() },
         );
         let writers = std::array::from_fn(|_| Mutex::new(()));
-        Self { shared: Arc::new(Shared { partitions, users, writers, hasher: RandomState::new(), clock }) }
+        let hasher = RandomState::new();
+        Self { shared: Arc::new(Shared { partitions, users, names, removals: AtomicU64::new(0), writers, hasher, clock }) }
     }
 
     /// A token that holds every scope wanted and is good for more than five minutes.
     pub fn token(&self, partition: &PartitionKey, scopes: &Scopes) -> Option<CachedToken<K>> {
         let partition = self.shared.partitions.get(partition)?;
+        if partition.mark.stale.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.find(&partition, scopes)
+    }
+
+    /// As [`token`](Self::token), even where another replica may know better.
+    pub fn token_at_hand(&self, partition: &PartitionKey, scopes: &Scopes) -> Option<CachedToken<K>> {
+        self.find(&*self.shared.partitions.get(partition)?, scopes)
+    }
+
+    fn find(&self, partition: &Partition<K>, scopes: &Scopes) -> Option<CachedToken<K>> {
         let now = self.shared.clock.now();
         partition.tokens.iter().find(|token| token.is_usable(now) && token.serves(scopes)).cloned()
     }
 
     /// The refresh token of an account.
     pub fn refresh_token(&self, partition: &PartitionKey) -> Option<RefreshToken> {
+        self.dated_refresh_token(partition).map(|(token, _)| token)
+    }
+
+    /// The refresh token with its time.
+    pub fn dated_refresh_token(&self, partition: &PartitionKey) -> Option<(RefreshToken, u64)> {
         self.shared.partitions.get(partition)?.refresh_token.clone()
+    }
+
+    /// Whose partition it is.
+    pub fn user(&self, partition: &PartitionKey) -> Option<Arc<str>> {
+        self.shared.partitions.get(partition)?.user.clone()
     }
 
     /// Stores a token; it replaces those whose scopes it overlaps. `None` keeps the refresh token, and the user, that
@@ -172,53 +298,97 @@ impl<K: TokenKind> MemoryCache<K> {
     ) {
         let now = self.shared.clock.now();
         self.change(key, |old| {
-            let mut tokens: Vec<_> = old
-                .iter()
-                .flat_map(|old| &old.tokens)
-                .filter(|old| old.is_usable(now) && !old.scopes.intersects(&token.scopes))
-                .cloned()
-                .collect();
-            if tokens.len() >= ENTRIES_PER_PARTITION {
-                tokens.remove(0);
+            let mut new = old.cloned().unwrap_or_default();
+            new.add(token, now);
+            if let Some(token) = refresh_token {
+                let before = new.refresh_token.map_or(0, |(_, time)| time);
+                new.refresh_token = Some((token, milliseconds(now).max(before + 1)));
             }
-            tokens.push(token);
-            let refresh_token = refresh_token.or_else(|| old?.refresh_token.clone());
-            let user = user.map(Arc::from).or_else(|| old?.user.clone());
-            Some(Partition { tokens, refresh_token, user })
+            new.user = user.map(Arc::from).or(new.user);
+            Some(new)
         });
+    }
+
+    /// How many removals there were; to be asked before the shared level is read.
+    pub fn removals(&self) -> u64 {
+        self.shared.removals.load(Ordering::SeqCst)
+    }
+
+    /// Takes over what the shared level holds, where it is later than what is here. False where something was removed
+    /// after `removals` had been counted: what was read may be what was removed, so it has to be read again.
+    pub fn merge(&self, key: &PartitionKey, found: &Found<K>, removals: u64) -> bool {
+        let now = self.shared.clock.now();
+        let removed_elsewhere = |old: &&Partition<K>| {
+            let known = old.mark.removed_at.load(Ordering::Relaxed);
+            known != NEVER_SHARED && known < found.removed_at
+        };
+        if found.is_empty() {
+            // Removed by another replica: nothing here counts any more. Merely lost there: what is here still does.
+            let here = self.shared.partitions.get(key);
+            if here.as_deref().is_some_and(|here| removed_elsewhere(&here)) {
+                self.remove(key);
+            } else if let Some(here) = here {
+                here.mark.stale.store(false, Ordering::Relaxed);
+            }
+            return true;
+        }
+        let mut merged = true;
+        self.change(key, |old| {
+            if self.removals() != removals {
+                merged = false;
+                return None;
+            }
+            let mut new = old.filter(|old| !removed_elsewhere(old)).cloned().unwrap_or_default();
+            for token in found.tokens.iter().filter(|token| token.is_usable(now)) {
+                let later = |old: &CachedToken<K>| {
+                    old.scopes.intersects(&token.scopes) && old.cached_at >= token.cached_at
+                };
+                if !new.tokens.iter().any(later) {
+                    new.add(token.clone(), now);
+                }
+            }
+            if let Some((token, time)) = &found.refresh_token
+                && new.refresh_token.as_ref().is_none_or(|(_, before)| before < time)
+            {
+                new.refresh_token = Some((token.clone(), *time));
+            }
+            new.user = new.user.or_else(|| found.user.clone());
+            new.mark = Mark { stale: AtomicBool::new(false), removed_at: AtomicU64::new(found.removed_at) };
+            Some(new)
+        });
+        merged
+    }
+
+    /// The partition is in the shared level now, after the removal that is known there.
+    pub fn is_shared(&self, key: &PartitionKey, removed_at: u64) {
+        if let Some(here) = self.shared.partitions.get(key) {
+            here.mark.removed_at.store(removed_at, Ordering::Relaxed);
+        }
     }
 
     /// Puts the next background refresh of a token off: the last one failed.
     pub fn postpone_refresh(&self, key: &PartitionKey, scopes: &Scopes, until: Timestamp) {
         self.change(key, |old| {
-            let old = old?;
-            let mut tokens = old.tokens.clone();
-            for token in tokens.iter_mut().filter(|token| token.serves(scopes)) {
+            let mut new = old?.clone();
+            for token in new.tokens.iter_mut().filter(|token| token.serves(scopes)) {
                 token.refresh_at = Some(until);
             }
-            Some(Partition { tokens, refresh_token: old.refresh_token.clone(), user: old.user.clone() })
+            Some(new)
         });
     }
 
     /// Forgets the refresh token, if it is still the one that was refused.
     pub fn remove_refresh_token(&self, key: &PartitionKey, refused: &RefreshToken) {
         self.change(key, |old| {
-            let old = old?;
-            let refresh_token = old.refresh_token.clone().filter(|kept| kept.expose() != refused.expose());
-            Some(Partition { tokens: old.tokens.clone(), refresh_token, user: old.user.clone() })
+            let mut new = old?.clone();
+            new.refresh_token = new.refresh_token.filter(|(kept, _)| kept.expose() != refused.expose());
+            Some(new)
         });
     }
 
     /// Forgets the whole partition. True where there was one.
     pub fn remove(&self, key: &PartitionKey) -> bool {
-        let removed = {
-            let _alone = self.writer(key);
-            self.shared.partitions.remove(key)
-        };
-        if let Some(user) = removed.as_ref().and_then(|(_, partition)| partition.user.as_deref()) {
-            self.shared.users.forget(user, key);
-        }
-        removed.is_some()
+        self.shared.remove(key)
     }
 
     /// Forgets every partition of a user, whatever it is filed under.
@@ -228,9 +398,15 @@ impl<K: TokenKind> MemoryCache<K> {
         }
     }
 
+    /// Who must hear what other replicas do.
+    pub fn listener(&self) -> Weak<dyn Listener> {
+        let shared: Weak<Shared<K>> = Arc::downgrade(&self.shared);
+        shared
+    }
+
     /// Changes a partition while nobody else does; `None` leaves it alone.
     fn change(&self, key: &PartitionKey, change: impl FnOnce(Option<&Partition<K>>) -> Option<Partition<K>>) {
-        let _alone = self.writer(key);
+        let _alone = self.shared.writer(key);
         let old = self.shared.partitions.get(key);
         if let Some(new) = change(old.as_deref()) {
             let user = new.user.clone();
@@ -238,12 +414,59 @@ impl<K: TokenKind> MemoryCache<K> {
             if let Some(user) = user {
                 self.shared.users.add(&user, key);
             }
+            if let Some(names) = &self.shared.names {
+                names.add(key);
+            }
         }
+    }
+}
+
+impl<K: TokenKind> Shared<K> {
+    fn remove(&self, key: &PartitionKey) -> bool {
+        self.removals.fetch_add(1, Ordering::SeqCst);
+        let removed = {
+            let _alone = self.writer(key);
+            self.partitions.remove(key)
+        };
+        if let Some(user) = removed.as_ref().and_then(|(_, partition)| partition.user.as_deref()) {
+            self.users.forget(user, key);
+        }
+        if let Some(names) = &self.names {
+            names.forget(key);
+        }
+        removed.is_some()
     }
 
     fn writer(&self, key: &PartitionKey) -> std::sync::MutexGuard<'_, ()> {
-        let at = usize::try_from(self.shared.hasher.hash_one(key) % WRITERS as u64).unwrap_or_default();
-        self.shared.writers[at].lock().unwrap_or_else(PoisonError::into_inner)
+        let at = usize::try_from(self.hasher.hash_one(key) % WRITERS as u64).unwrap_or_default();
+        self.writers[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: TokenKind> Listener for Shared<K> {
+    fn removed(&self, partition: Id) {
+        self.removals.fetch_add(1, Ordering::SeqCst);
+        if let Some(key) = self.names.as_ref().and_then(|names| names.get(partition)) {
+            self.remove(&key);
+        }
+    }
+
+    fn changed(&self, partition: Id) {
+        if let Some(key) = self.names.as_ref().and_then(|names| names.get(partition)) {
+            let _alone = self.writer(&key);
+            if let Some(partition) = self.partitions.get(&key) {
+                partition.mark.stale.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn anything_may_have_changed(&self) {
+        for (key, _) in self.partitions.iter() {
+            let _alone = self.writer(&key);
+            if let Some(partition) = self.partitions.get(&key) {
+                partition.mark.stale.store(true, Ordering::Relaxed);
+            }
+        }
     }
 }
 
@@ -251,6 +474,7 @@ impl<K: TokenKind> MemoryCache<K> {
 #[derive(Debug, Clone)]
 struct Evicted {
     users: UserIndex,
+    names: Option<Names>,
 }
 
 impl<K: TokenKind> Lifecycle<PartitionKey, Arc<Partition<K>>> for Evicted {
@@ -259,6 +483,9 @@ impl<K: TokenKind> Lifecycle<PartitionKey, Arc<Partition<K>>> for Evicted {
     fn on_evict(&self, (): &mut (), key: PartitionKey, partition: Arc<Partition<K>>) {
         if let Some(user) = &partition.user {
             self.users.forget(user, &key);
+        }
+        if let Some(names) = &self.names {
+            names.forget(&key);
         }
     }
 }
@@ -275,7 +502,7 @@ impl<K: TokenKind> Weighter<PartitionKey, Arc<Partition<K>>> for Bytes {
             let scopes: usize = token.scopes.iter().map(|scope| scope.len() + 16).sum();
             token.access_token.expose_secret().len() + scopes + PER_TOKEN
         });
-        let refresh_token = partition.refresh_token.as_ref().map_or(0, |token| token.expose().len());
+        let refresh_token = partition.refresh_token.as_ref().map_or(0, |(token, _)| token.expose().len());
         (key.len() + refresh_token + PER_PARTITION + tokens.sum::<usize>()) as u64
     }
 }
@@ -288,7 +515,7 @@ mod tests {
 
     fn cache() -> (MemoryCache<User>, ManualClock, PartitionKey) {
         let clock = ManualClock::at(Timestamp::from_second(1_800_000_000).unwrap());
-        (MemoryCache::new(Arc::new(clock.clone())), clock, PartitionKey::account("e", "t", "c", "u"))
+        (MemoryCache::new(Arc::new(clock.clone()), MEMORY_LIMIT_BYTES, false), clock, PartitionKey::account("e", "t", "c", "u"))
     }
 
     fn token(

@@ -1,4 +1,5 @@
-//! Token caches: memory, typed apart for applications and users, one request at a time for each key.
+//! Token caches: memory, typed apart for applications and users, one request at a time for each key; behind it,
+//! where it is configured, a level that replicas share.
 //!
 //! The rules are MSAL's: a token counts as expired five minutes early; a token that carries more scopes than asked
 //! for serves the request; storing a token replaces those whose scopes it overlaps. Keys are built in `key.rs` alone.
@@ -6,10 +7,17 @@
 mod flight;
 mod key;
 mod memory;
+mod record;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
+mod seal;
+#[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "no backend is compiled in"))]
+mod shared;
 mod store;
 mod throttle;
 mod users;
 
 pub(crate) use key::PartitionKey;
-pub(crate) use memory::CachedToken;
+pub(crate) use memory::{CachedToken, MEMORY_LIMIT_BYTES};
+pub use seal::KeyRing;
 pub(crate) use store::{TokenStore, Wanted};

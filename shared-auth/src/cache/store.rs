@@ -1,30 +1,42 @@
-//! The tokens of one kind with all that stands around them: the cache, the requests under way, the times to wait.
+//! The tokens of one kind with all that stands around them: the cache, the level that replicas share, the requests
+//! under way, the times to wait.
+//!
+//! Memory answers at once. Only what it does not have goes further, once for all who want it: to the shared level (one
+//! round trip), then, holding a lease so that other replicas wait, to Entra. A shared level that is away is skipped.
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use jiff::SignedDuration;
+use tokio::time::Instant;
 
 use super::flight::Flights;
 use super::key::PartitionKey;
 use super::memory::{CachedToken, MemoryCache};
+use super::shared::{Found, LEASE, Lease, SharedLevel, Written};
 use super::throttle::Throttle;
 use crate::client::{AuthenticationResult, CacheRefreshReason, TokenSource};
 use crate::clock::SharedClock;
 use crate::error::Error;
 use crate::protocol::scope::Scopes;
-use crate::secret::TokenKind;
+use crate::secret::{RefreshToken, TokenKind};
 
 /// After a background refresh that failed, the next one waits this long.
 const PAUSE_AFTER_FAILED_REFRESH: SignedDuration = SignedDuration::from_secs(60);
+/// While another replica renews a token ahead of time, this one looks for the result no sooner than this.
+const PAUSE_WHILE_ANOTHER_RENEWS: SignedDuration = SignedDuration::from_secs(2);
+/// How often a replica looks whether the one that holds the lease is done.
+const LOOK_AGAIN: Duration = Duration::from_millis(15);
 
 /// Cache, flights and throttle of one kind of token. Clones share them.
 #[derive(Debug)]
 pub(crate) struct TokenStore<K: TokenKind> {
     pub cache: MemoryCache<K>,
-    flights: Flights<CachedToken<K>>,
+    shared: Option<SharedLevel>,
+    flights: Flights<Answer<K>>,
     throttle: Arc<Throttle>,
     clock: SharedClock,
 }
@@ -33,6 +45,7 @@ impl<K: TokenKind> Clone for TokenStore<K> {
     fn clone(&self) -> Self {
         Self {
             cache: self.cache.clone(),
+            shared: self.shared.clone(),
             flights: self.flights.clone(),
             throttle: Arc::clone(&self.throttle),
             clock: self.clock.clone(),
@@ -67,14 +80,36 @@ impl Wanted {
     }
 }
 
+/// A token with where it came from.
+#[derive(Debug)]
+struct Answer<K: TokenKind> {
+    token: CachedToken<K>,
+    source: TokenSource,
+}
+
+impl<K: TokenKind> Clone for Answer<K> {
+    fn clone(&self) -> Self {
+        Self { token: self.token.clone(), source: self.source }
+    }
+}
+
+/// Whether this replica may ask Entra now.
+enum Turn<K: TokenKind> {
+    /// It need not: another one was faster.
+    Found(CachedToken<K>),
+    /// It may, and the others wait.
+    Ours(Lease, Found<K>),
+    /// It may, beside whoever else does: the shared level went away, or the lease was held for too long.
+    Anyway,
+}
+
 impl<K: TokenKind> TokenStore<K> {
-    pub fn new(clock: SharedClock) -> Self {
-        Self {
-            cache: MemoryCache::new(clock.clone()),
-            flights: Flights::default(),
-            throttle: Arc::default(),
-            clock,
+    pub fn new(clock: SharedClock, limit_bytes: u64, shared: Option<SharedLevel>) -> Self {
+        let cache = MemoryCache::new(clock.clone(), limit_bytes, shared.is_some());
+        if let Some(shared) = &shared {
+            shared.backend.tell(cache.listener());
         }
+        Self { cache, shared, flights: Flights::default(), throttle: Arc::default(), clock }
     }
 
     /// A token from the cache, or by one `request` for it however many callers want it.
@@ -99,38 +134,180 @@ impl<K: TokenKind> TokenStore<K> {
             return ready(Ok(AuthenticationResult::new(token, TokenSource::Cache, reason))).boxed();
         }
         let store = self.clone();
-        let reason = match bypass {
-            true => CacheRefreshReason::ForceRefreshOrClaims,
-            false => CacheRefreshReason::NoCachedAccessToken,
-        };
         async move {
             let key = wanted.key();
             let once = store.clone().requested(wanted, key.clone(), request);
-            let (token, first) = store.flights.join(key, once).await?;
-            let source = if first { TokenSource::IdentityProvider } else { TokenSource::Cache };
+            let (Answer { token, source }, first) = store.flights.join(key, once).await?;
+            let source = if first { source } else { TokenSource::Cache };
+            let reason = match (bypass, source) {
+                (true, _) => CacheRefreshReason::ForceRefreshOrClaims,
+                (false, TokenSource::Cache) if first => CacheRefreshReason::NotApplicable,
+                (false, _) => CacheRefreshReason::NoCachedAccessToken,
+            };
             Ok(AuthenticationResult::new(token, source, reason))
         }
         .boxed()
     }
 
+    /// Lets other replicas have a token that did not come through [`acquire`](Self::acquire), such as that of a sign-in.
+    pub async fn share(&self, partition: &PartitionKey, token: &CachedToken<K>) {
+        if let Some(shared) = &self.shared {
+            self.publish(shared, partition, token, None, None).await;
+        }
+    }
+
+    /// Brings partitions from the shared level that memory does not have.
+    pub async fn fetch(&self, partitions: &[PartitionKey]) {
+        let Some(shared) = &self.shared else { return };
+        for partition in partitions.iter().filter(|partition| self.cache.refresh_token(partition).is_none()) {
+            self.look(shared, partition).await;
+        }
+    }
+
+    /// Forgets a partition, here and in other replicas. True where it was here.
+    pub fn remove(&self, partition: &PartitionKey) -> bool {
+        if let Some(shared) = &self.shared {
+            shared.remove(vec![partition.id()]);
+        }
+        self.cache.remove(partition)
+    }
+
+    /// Forgets every partition of a user, here and in other replicas.
+    pub fn remove_user(&self, user: &str) {
+        if let Some(shared) = &self.shared {
+            shared.remove_user(user);
+        }
+        self.cache.remove_user(user);
+    }
+
+    /// Forgets a refresh token that Entra refused, here and in other replicas, but not its successor.
+    pub fn remove_refresh_token(&self, partition: &PartitionKey, refused: &RefreshToken) {
+        if let Some(shared) = &self.shared {
+            shared.remove_refresh_token(partition, refused);
+        }
+        self.cache.remove_refresh_token(partition, refused);
+    }
+
     /// The request itself, made by whoever comes first.
-    async fn requested<R, F>(self, wanted: Wanted, key: String, request: R) -> Result<CachedToken<K>, Error>
+    async fn requested<R, F>(self, wanted: Wanted, key: String, request: R) -> Result<Answer<K>, Error>
     where
         R: FnOnce() -> F + Send,
         F: Future<Output = Result<CachedToken<K>, Error>> + Send,
     {
+        let Wanted { partition, scopes, .. } = &wanted;
+        let bypass = wanted.bypasses_the_cache();
+        let cached = |token| Ok(Answer { token, source: TokenSource::Cache });
         // The request that ended while we were on our way here may have left what we want.
-        if !wanted.bypasses_the_cache()
-            && let Some(token) = self.cache.token(&wanted.partition, &wanted.scopes)
-        {
-            return Ok(token);
+        if !bypass && let Some(token) = self.cache.token(partition, scopes) {
+            return cached(token);
+        }
+        let Some(shared) = self.shared.clone() else {
+            return self.asked(key, request).await;
+        };
+        // One round trip. For a request that goes past the cache too: the latest refresh token may be there.
+        let mut found = self.look(&shared, partition).await;
+        if !bypass && let Some(token) = self.cache.token_at_hand(partition, scopes) {
+            return cached(token);
         }
         self.throttle.check(&key, self.clock.now())?;
-        let outcome = request().await;
-        if let Err(error) = &outcome {
-            self.throttle.remember(key, error);
+        let mut lease = None;
+        if !bypass && found.is_some() {
+            match self.turn(&shared, partition, scopes, &key).await {
+                Turn::Found(token) => return cached(token),
+                Turn::Ours(ours, fresh) => (lease, found) = (Some(ours), Some(fresh)),
+                Turn::Anyway => {}
+            }
         }
-        outcome
+        match self.asked(key, request).await {
+            Ok(answer) => {
+                // Without having read what is there, nobody knows whether it was removed in the meantime.
+                if found.is_some() {
+                    self.publish(&shared, partition, &answer.token, found.as_ref(), lease).await;
+                }
+                Ok(answer)
+            }
+            Err(error) => {
+                if let Some(lease) = lease {
+                    shared.release(lease);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn asked<R, F>(&self, key: String, request: R) -> Result<Answer<K>, Error>
+    where
+        R: FnOnce() -> F + Send,
+        F: Future<Output = Result<CachedToken<K>, Error>> + Send,
+    {
+        self.throttle.check(&key, self.clock.now())?;
+        match request().await {
+            Ok(token) => Ok(Answer { token, source: TokenSource::IdentityProvider }),
+            Err(error) => {
+                self.throttle.remember(key, &error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads the shared level into memory. `None` where it is away.
+    async fn look(&self, shared: &SharedLevel, partition: &PartitionKey) -> Option<Found<K>> {
+        let removals = self.cache.removals();
+        let found = shared.load(partition).await?;
+        if self.cache.merge(partition, &found, removals) {
+            return Some(found);
+        }
+        // Something was removed in this moment. What is there now was not.
+        let removals = self.cache.removals();
+        let found = shared.load(partition).await?;
+        self.cache.merge(partition, &found, removals);
+        Some(found)
+    }
+
+    /// Waits until this replica may ask Entra, or another one has done so.
+    async fn turn(&self, shared: &SharedLevel, partition: &PartitionKey, scopes: &Scopes, key: &str) -> Turn<K> {
+        let (lease, give_up) = (shared.lease(key), Instant::now() + LEASE);
+        loop {
+            let removals = self.cache.removals();
+            let Some((ours, found)) = shared.lease_and_load(partition, &lease).await else { return Turn::Anyway };
+            self.cache.merge(partition, &found, removals);
+            if let Some(token) = self.cache.token(partition, scopes) {
+                if ours {
+                    shared.release(lease);
+                }
+                return Turn::Found(token);
+            }
+            if ours {
+                return Turn::Ours(lease, found);
+            }
+            // However often the lease changed hands meanwhile: nobody waits for longer than one of them.
+            if Instant::now() + LOOK_AGAIN > give_up {
+                return Turn::Anyway;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    async fn publish(
+        &self,
+        shared: &SharedLevel,
+        partition: &PartitionKey,
+        token: &CachedToken<K>,
+        found: Option<&Found<K>>,
+        lease: Option<Lease>,
+    ) {
+        let refresh_token = self.cache.dated_refresh_token(partition);
+        let user = self.cache.user(partition);
+        let written =
+            shared.publish(partition, token, refresh_token.as_ref(), user.as_deref(), found, lease).await;
+        match written {
+            Some(Written::Kept(removed_at)) => self.cache.is_shared(partition, removed_at),
+            // Signed out while the request was under way. Whoever asked has the token; nobody else gets it.
+            Some(Written::RemovedMeanwhile) => {
+                self.cache.remove(partition);
+            }
+            Some(Written::Full) | None => {}
+        }
     }
 
     /// Fetches a successor while the present token still serves. One at a time, and no caller waits for it; whoever
@@ -143,20 +320,54 @@ impl<K: TokenKind> TokenStore<K> {
         let store = self.clone();
         let key = format!("{}|background", wanted.key());
         let _the_present_one_serves = self.flights.launch(key.clone(), async move {
-            let checked = store.throttle.check(&key, store.clock.now());
-            let outcome = match checked {
-                Ok(()) => request().await,
-                Err(throttled) => Err(throttled),
-            };
+            let outcome = store.renewed(&wanted, &key, request).await;
             if let Err(error) = &outcome {
                 tracing::warn!(
                     "a token could not be renewed ahead of time; the present one still serves: {error}"
                 );
-                store.throttle.remember(key, error);
                 let next = store.clock.now() + PAUSE_AFTER_FAILED_REFRESH;
                 store.cache.postpone_refresh(&wanted.partition, &wanted.scopes, next);
             }
             outcome
         });
+    }
+
+    /// A successor by another replica if there is one or will be in a moment, by Entra otherwise.
+    async fn renewed<R, F>(&self, wanted: &Wanted, key: &str, request: R) -> Result<Answer<K>, Error>
+    where
+        R: FnOnce() -> F + Send,
+        F: Future<Output = Result<CachedToken<K>, Error>> + Send,
+    {
+        let Wanted { partition, scopes, .. } = wanted;
+        let Some(shared) = &self.shared else { return self.asked(key.to_owned(), request).await };
+        let lease = shared.lease(key);
+        let removals = self.cache.removals();
+        let looked = shared.lease_and_load(partition, &lease).await;
+        if let Some((ours, found)) = &looked {
+            self.cache.merge(partition, found, removals);
+            if let Some(token) = self.cache.token(partition, scopes) {
+                let now = self.clock.now();
+                let successor = !token.wants_refresh(now);
+                if !successor && !ours {
+                    self.cache.postpone_refresh(partition, scopes, now + PAUSE_WHILE_ANOTHER_RENEWS);
+                }
+                if successor && *ours {
+                    shared.release(lease.clone());
+                }
+                if successor || !ours {
+                    return Ok(Answer { token, source: TokenSource::Cache });
+                }
+            }
+        }
+        let outcome = self.asked(key.to_owned(), request).await;
+        let (ours, found) = looked.map_or((false, None), |(ours, found)| (ours, Some(found)));
+        let lease = ours.then_some(lease);
+        match &outcome {
+            Ok(answer) if found.is_some() => {
+                self.publish(shared, partition, &answer.token, found.as_ref(), lease).await;
+            }
+            _ => lease.into_iter().for_each(|lease| shared.release(lease)),
+        }
+        outcome
     }
 }

@@ -4,13 +4,27 @@
 //! is for (RFC 7523 §3), and files may have been replaced since the last time. Which of several credentials is used,
 //! and when the next one gets its turn, stands in `list.rs`.
 
+mod assertion;
+mod certificate;
+mod federated;
+mod from_env;
+mod key_vault;
+mod list;
+mod managed_identity;
 mod secret;
 
 use jiff::Timestamp;
 use url::Url;
 use uuid::Uuid;
 
+pub use self::assertion::AssertionCallback;
+pub use self::certificate::ClientCertificate;
+pub use self::federated::FederatedTokenFile;
+pub use self::key_vault::KeyVaultAccess;
+pub use self::list::CredentialList;
+pub use self::managed_identity::{ManagedIdentity, ManagedIdentityBuilder, ManagedIdentityId};
 use crate::clock::SharedClock;
+use crate::env::ConfigError;
 use crate::error::Error;
 use crate::http::Http;
 use crate::secret::{ClientAssertion, ClientSecret};
@@ -21,6 +35,16 @@ use crate::secret::{ClientAssertion, ClientSecret};
 pub enum ClientCredential {
     /// A shared password, sent in the body as every MSAL does.
     Secret(ClientSecret),
+    /// A certificate with its private key.
+    Certificate(ClientCertificate),
+    /// A callback that makes signed assertions.
+    Assertion(AssertionCallback),
+    /// A token that the platform keeps in a file.
+    Federated(FederatedTokenFile),
+    /// A token of the machine's own identity.
+    ManagedIdentity(ManagedIdentity),
+    /// Several, of which the first that works is used.
+    FirstOf(CredentialList),
 }
 
 /// What a client assertion is made for: who proves itself, to whom, in which request.
@@ -58,7 +82,11 @@ impl ProofContext<'_> {
 #[derive(Debug, Clone)]
 pub(crate) enum Proof {
     Secret(ClientSecret),
-    Assertion(ClientAssertion),
+    Assertion {
+        assertion: ClientAssertion,
+        /// What it was made with, so that one can tell whether another try would show something new.
+        made_with: String,
+    },
 }
 
 impl Proof {
@@ -66,7 +94,7 @@ impl Proof {
     pub fn form(&self) -> Vec<(&'static str, String)> {
         match self {
             Proof::Secret(secret) => vec![("client_secret", secret.expose().to_owned())],
-            Proof::Assertion(assertion) => vec![
+            Proof::Assertion { assertion, .. } => vec![
                 (
                     "client_assertion_type",
                     "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".to_owned(),
@@ -78,18 +106,15 @@ impl Proof {
 }
 
 impl ClientCredential {
-    /// Sends a request with a proof of this credential.
-    pub(crate) async fn authenticate<T, F, S>(&self, context: &ProofContext<'_>, send: F) -> Result<T, Error>
-    where
-        F: Fn(Proof) -> S,
-        S: Future<Output = Result<T, Error>>,
-    {
-        send(self.prove(context).await?).await
-    }
-
-    async fn prove(&self, _context: &ProofContext<'_>) -> Result<Proof, Error> {
+    /// A proof for the request at hand. `again`: Entra refused the last one, so nothing remembered is trusted.
+    async fn prove(&self, context: &ProofContext<'_>, again: bool) -> Result<Proof, Error> {
         match self {
             Self::Secret(secret) => Ok(Proof::Secret(secret.clone())),
+            Self::Certificate(certificate) => certificate.prove(context, again).await,
+            Self::Assertion(callback) => callback.prove(context).await,
+            Self::Federated(file) => file.prove(context).await,
+            Self::ManagedIdentity(identity) => identity.prove(context, again).await,
+            Self::FirstOf(_) => Err(ConfigError::new("credential", "lists do not hold lists").into()),
         }
     }
 }

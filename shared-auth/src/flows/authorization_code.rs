@@ -56,6 +56,7 @@ impl ConfidentialClient {
             scopes: scopes.into(),
             redirect_uri: redirect_uri.clone(),
             parameters: Vec::new(),
+            tenant: None,
         }
     }
 
@@ -83,9 +84,16 @@ pub struct InitiateAuthCodeFlow {
     scopes: Scopes,
     redirect_uri: Url,
     parameters: Vec<(&'static str, String)>,
+    tenant: Option<String>,
 }
 
 impl InitiateAuthCodeFlow {
+    /// Signs in to this tenant (id or domain) of the same authority instead of the configured one.
+    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.tenant = Some(tenant.into());
+        self
+    }
+
     /// Whom the sign-in page should offer first (a user name).
     pub fn login_hint(mut self, username: impl Into<String>) -> Self {
         self.parameters.push(("login_hint", username.into()));
@@ -116,8 +124,8 @@ impl IntoFuture for InitiateAuthCodeFlow {
 
 impl InitiateAuthCodeFlow {
     async fn initiate(self) -> Result<AuthCodeFlow, Error> {
-        let Self { client, scopes, redirect_uri, parameters } = self;
-        let metadata = client.authority.metadata().await?;
+        let Self { client, scopes, redirect_uri, parameters, tenant } = self;
+        let metadata = client.authority_for(tenant.as_deref())?.metadata().await?;
 
         // Step 2. Three random values: `state` ties the answer to this browser, `nonce` the ID token to this sign-in,
         // the verifier the code to this process. All of them are new each time and leave only as far as they must.
@@ -143,6 +151,7 @@ impl InitiateAuthCodeFlow {
             scopes,
             started_at: client.clock.now(),
             authorization_url: url,
+            tenant,
         })
     }
 }
@@ -157,6 +166,8 @@ pub struct AuthCodeFlow {
     scopes: Scopes,
     started_at: Timestamp,
     authorization_url: Url,
+    #[serde(default)]
+    tenant: Option<String>,
 }
 
 impl AuthCodeFlow {
@@ -258,10 +269,12 @@ async fn finish(
     if !flow.is_answered_by(&response) || age > FLOW_LIFETIME || age.is_negative() {
         return Err(SignInError::UnknownFlow.into());
     }
-    if let Some(issuer) = &response.issuer
-        && *issuer != client.authority.metadata().await?.issuer
-    {
-        return Err(SignInError::Malformed("it names another issuer").into()); // RFC 9207 §2.4
+    let authority = client.authority_for(flow.tenant.as_deref())?;
+    if let Some(issuer) = &response.issuer {
+        let rule = authority.issuer_rule(&authority.metadata().await?.issuer);
+        if !rule.is_ok_and(|rule| rule.may_be(issuer)) {
+            return Err(SignInError::Malformed("it names another issuer").into()); // RFC 9207 §2.4
+        }
     }
     let code = response
         .outcome
@@ -275,26 +288,33 @@ async fn finish(
         redirect_uri: flow.redirect_uri,
         code_verifier: PkceVerifier::new(flow.verifier),
     };
-    let tokens = redeem(client, &grant, &scopes, &Options::default()).await?;
+    let tokens =
+        redeem(client, &grant, &scopes, &Options { tenant: flow.tenant.clone(), ..Options::default() })
+            .await?;
     tracing::info!(step = 6, "the code was redeemed");
 
     // Step 7. The ID token says who signed in, so it is checked like any token that crosses a border.
     let id_token = tokens.id_token.as_ref().ok_or_else(|| {
         SignInError::IdToken("the token endpoint sent none; was openid asked for?".to_owned())
     })?;
-    let id_token = client.id_tokens.validate(id_token.expose_secret(), &flow.nonce).await?;
+    let id_token = client.id_tokens.validate(id_token.expose_secret(), &flow.nonce, &authority).await?;
     tracing::info!(step = 7, "the ID token passed every check");
 
     // Step 8. The tokens stay on the server, filed under the user's home account.
     let account = Account {
-        home_account_id: home_account_id(&tokens)
-            .unwrap_or_else(|| format!("{}.{}", id_token.object_id, id_token.tenant_id)),
+        // AD FS and OpenID Connect providers send no `client_info` and have no tenants: the user's id is all there is.
+        home_account_id: home_account_id(&tokens).unwrap_or_else(|| match id_token.tenant_id.as_str() {
+            "" => id_token.object_id.clone(),
+            tenant => format!("{}.{tenant}", id_token.object_id),
+        }),
         tenant_id: id_token.tenant_id.clone(),
         username: id_token.preferred_username.clone().unwrap_or_default(),
     };
     let (token, refresh_token) = to_cache::<User>(client, &tokens, &scopes);
-    let (partition, user) = (client.account_partition(&account), account.home_account_id.as_str());
+    let chosen = flow.tenant.is_some().then_some(account.tenant_id.as_str());
+    let (partition, user) = (client.account_partition(&account, chosen), account.home_account_id.as_str());
     client.user_tokens.cache.store(&partition, token.clone(), refresh_token, Some(user));
+    client.user_tokens.share(&partition, &token).await;
     tracing::info!(step = 8, "the tokens are in the user-token cache");
     Ok(SignIn {
         account,

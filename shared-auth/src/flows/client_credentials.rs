@@ -59,7 +59,7 @@ impl IntoFuture for AcquireTokenForClient {
     fn into_future(self) -> Self::IntoFuture {
         // Step 2. The app-token cache, by authority, tenant and client.
         let Self { client, scopes, options } = self;
-        let wanted = options.wanted(client.app_partition(), &scopes);
+        let wanted = options.wanted(client.app_partition(options.tenant.as_deref()), &scopes);
         let store = client.app_tokens.clone();
         store.acquire(wanted, || request(client, scopes, options))
     }
@@ -73,10 +73,10 @@ async fn request(client: Arc<Inner>, scopes: Scopes, options: Options) -> Result
         )
         .into());
     }
-    if matches!(client.authority.tenant(), "common" | "organizations" | "consumers") {
+    if client.authority_for(options.tenant.as_deref())?.is_multi_tenant() {
         return Err(ConfigError::new(
             "AZURE_TENANT_ID",
-            "must name one tenant: an application has no home in \"common\"",
+            "must name one tenant: an application has no home in \"common\"; or choose one with .tenant(…)",
         )
         .into());
     }
@@ -85,7 +85,8 @@ async fn request(client: Arc<Inner>, scopes: Scopes, options: Options) -> Result
     let tokens = redeem(&client, &Grant::ClientCredentials, &scopes, &options).await?;
     // Step 4. The answer is kept until five minutes before it ends.
     let (token, _) = to_cache::<App>(&client, &tokens, &scopes);
-    client.app_tokens.cache.store(&client.app_partition(), token.clone(), None, None);
+    let partition = client.app_partition(options.tenant.as_deref());
+    client.app_tokens.cache.store(&partition, token.clone(), None, None);
     tracing::info!(step = 4, expires_at = %token.expires_at, "the token is in the app-token cache");
     Ok(token)
 }

@@ -72,7 +72,7 @@ impl ConfidentialClient {
 
     /// Ends a process: its tokens are forgotten. True where there was one.
     pub fn stop_long_running_process(&self, key: &LongRunningKey) -> bool {
-        self.inner.user_tokens.cache.remove(&self.inner.long_running_partition(&key.0))
+        self.inner.user_tokens.remove(&self.inner.long_running_partition(&key.0))
     }
 }
 
@@ -122,6 +122,7 @@ impl IntoFuture for InitiateLongRunningOnBehalfOf {
             let partition = client.long_running_partition(&key.0);
             let user = home_account_id(&tokens);
             client.user_tokens.cache.store(&partition, token.clone(), refresh_token, user.as_deref());
+            client.user_tokens.share(&partition, &token).await;
             let reason = CacheRefreshReason::NoCachedAccessToken;
             Ok((AuthenticationResult::new(token, TokenSource::IdentityProvider, reason), key))
         }
@@ -149,6 +150,6 @@ impl IntoFuture for AcquireTokenInLongRunningProcess {
         let Self { client, key, scopes, options } = self;
         let wanted = options.wanted(client.long_running_partition(&key.0), &scopes);
         let (store, partition) = (client.user_tokens.clone(), wanted.partition.clone());
-        store.acquire(wanted, || refresh(client, partition, None, scopes, options))
+        store.acquire(wanted, || refresh(client, partition, Vec::new(), None, scopes, options))
     }
 }

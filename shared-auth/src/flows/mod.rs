@@ -33,6 +33,8 @@ pub(crate) struct Options {
     pub claims: Option<String>,
     pub force_refresh: bool,
     pub correlation_id: Option<uuid::Uuid>,
+    /// The tenant that is asked instead of the configured one.
+    pub tenant: Option<String>,
 }
 
 impl Options {
@@ -60,6 +62,13 @@ macro_rules! acquisition_options {
             /// Asks Entra even if the cache holds a token.
             pub fn force_refresh(mut self) -> Self {
                 self.options.force_refresh = true;
+                self
+            }
+
+            /// Asks this tenant (id or domain) of the same authority instead of the configured one. Its tokens are kept
+            /// apart from those of every other tenant.
+            pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+                self.options.tenant = Some(tenant.into());
                 self
             }
 

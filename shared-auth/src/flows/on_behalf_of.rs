@@ -31,7 +31,9 @@ impl ConfidentialClient {
     ///
     /// # Errors
     /// [`Error::InteractionRequired`] where the user has to consent or to sign in again: there is no user in front of
-    /// an API, so answer with a challenge. [`Error::Refused`] for a credential or assertion that Entra does not take.
+    /// an API, so answer with a challenge. [`Error::InvalidToken`] before any network for an assertion that has expired,
+    /// has no user, or was made for another API or by another tenant: answer 401. [`Error::Refused`] for a credential or
+    /// assertion that Entra does not take.
     pub fn acquire_token_on_behalf_of(
         &self,
         assertion: &UserAssertion,
@@ -66,7 +68,8 @@ impl IntoFuture for AcquireTokenOnBehalfOf {
         // Step 4. The user-token cache, by a hash of the incoming token: another token of the same user may carry
         // other claims, so it is another entry.
         let Self { client, assertion, scopes, options } = self;
-        let wanted = options.wanted(client.assertion_partition(&assertion), &scopes);
+        let wanted =
+            options.wanted(client.assertion_partition(&assertion, options.tenant.as_deref()), &scopes);
         let (store, partition) = (client.user_tokens.clone(), wanted.partition.clone());
         store.acquire(wanted, || request(client, partition, assertion, scopes, options))
     }

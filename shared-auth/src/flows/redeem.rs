@@ -3,6 +3,7 @@
 //! A server in trouble is asked once more; a server that names a time is not asked before (the store remembers that
 //! for each key). A refusal keeps every field that Entra sent.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -12,10 +13,12 @@ use url::Url;
 use uuid::Uuid;
 
 use super::Options;
+use crate::authority::Authority;
 use crate::client::Inner;
 use crate::credential::{AssertionContext, Proof, ProofContext};
 use crate::error::{Error, InteractionRequired, Refusal, Throttled, TransportError};
 use crate::http::{Answer, without_query};
+use crate::jwt::{refuse_early, tenant_of};
 use crate::protocol::error_response::ErrorResponse;
 use crate::protocol::scope::Scopes;
 use crate::protocol::token_request::Grant;
@@ -35,7 +38,17 @@ pub(crate) async fn redeem(
     scopes: &Scopes,
     options: &Options,
 ) -> Result<TokenResponse, Error> {
-    let token_endpoint = client.authority.metadata().await?.token_endpoint;
+    let authority = authority_of(client, grant, options)?;
+    // What Entra would certainly refuse does not leave the process.
+    let look = || match grant {
+        Grant::OnBehalfOf(assertion) => {
+            refuse_early(assertion, &client.client_id, authority.tenant_id().as_deref(), client.clock.now())
+        }
+        _ => Ok(()),
+    };
+    look()?;
+    let token_endpoint = authority.metadata().await?.token_endpoint;
+    look()?; // A tenant that is named by its domain has an id only now.
     let exchange = Exchange {
         client,
         grant,
@@ -47,9 +60,9 @@ pub(crate) async fn redeem(
     };
     let context = ProofContext {
         asked: AssertionContext {
-            token_endpoint: client.authority.published(&exchange.token_endpoint),
+            token_endpoint: authority.published(&exchange.token_endpoint),
             client_id: client.client_id.clone(),
-            tenant_id: client.authority.tenant().to_owned(),
+            tenant_id: authority.tenant().to_owned(),
             correlation_id: exchange.correlation_id,
             claims: options.claims.clone(),
         },
@@ -57,6 +70,16 @@ pub(crate) async fn redeem(
         http: &client.http,
     };
     client.credential.authenticate(&context, |proof| exchange.run(proof)).await
+}
+
+/// Who is asked: the tenant that was chosen for the request; with an authority for several tenants, on-behalf-of happens
+/// at the user's, which issued the token and takes it back.
+fn authority_of(client: &Inner, grant: &Grant, options: &Options) -> Result<Arc<Authority>, Error> {
+    let own = match grant {
+        Grant::OnBehalfOf(assertion) if client.authority.is_multi_tenant() => tenant_of(assertion),
+        _ => None,
+    };
+    Ok(client.authority_for(options.tenant.as_deref().or(own.as_deref()))?)
 }
 
 /// One request of one caller, which may be sent with one proof after another.

@@ -16,12 +16,19 @@ use crate::secret::User;
 pub(super) async fn refresh(
     client: Arc<Inner>,
     partition: PartitionKey,
+    elsewhere: Vec<PartitionKey>,
     user: Option<String>,
     scopes: Scopes,
     options: Options,
 ) -> Result<CachedToken<User>, Error> {
     let cache = &client.user_tokens.cache;
-    let Some(refresh_token) = cache.refresh_token(&partition) else {
+    if cache.refresh_token(&partition).is_none() {
+        client.user_tokens.fetch(&elsewhere).await;
+    }
+    let holders = std::iter::once(&partition).chain(&elsewhere);
+    let Some((holder, refresh_token)) =
+        { holders }.find_map(|holder| Some((holder, cache.refresh_token(holder)?)))
+    else {
         return Err(InteractionRequired::no_account(scopes).into());
     };
     tracing::info!(step = 9, %scopes, "no token in the user-token cache; asking Entra with the refresh token");
@@ -29,7 +36,7 @@ pub(super) async fn refresh(
     let tokens = redeem(&client, &grant, &scopes, &options).await.inspect_err(|error| {
         // A dead refresh token would only be refused again, and Entra counts that (AADSTS50196).
         if error.refusal().is_some_and(is_dead) {
-            cache.remove_refresh_token(&partition, &refresh_token);
+            client.user_tokens.remove_refresh_token(holder, &refresh_token);
         }
     })?;
     // Tokens of somebody else must not land in this partition, whatever the reason.

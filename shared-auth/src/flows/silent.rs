@@ -58,9 +58,13 @@ impl IntoFuture for AcquireTokenSilent {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { client, account, scopes, options } = self;
-        let wanted = options.wanted(client.account_partition(&account), &scopes);
+        let Self { client, account, scopes, mut options } = self;
+        options.tenant = options.tenant.or_else(|| client.tenant_of(&account));
+        let wanted = options.wanted(client.account_partition(&account, options.tenant.as_deref()), &scopes);
         let (store, partition) = (client.user_tokens.clone(), wanted.partition.clone());
-        store.acquire(wanted, || refresh(client, partition, Some(account.home_account_id), scopes, options))
+        store.acquire(wanted, || {
+            let elsewhere = client.refresh_token_partitions(&account);
+            refresh(client, partition, elsewhere.into(), Some(account.home_account_id), scopes, options)
+        })
     }
 }

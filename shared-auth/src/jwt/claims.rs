@@ -76,6 +76,29 @@ impl Claims {
             .collect()
     }
 
+    /// `iss`, character by character.
+    pub fn issued_by(&self, expected: &str) -> Result<String, TokenRejection> {
+        let issuer = self.required(Check::Issuer, "iss")?;
+        if issuer == expected {
+            return Ok(issuer);
+        }
+        let detail = format!("expected the issuer {expected}, found {}", shown(&issuer));
+        Err(TokenRejection::new(Check::Issuer, detail))
+    }
+
+    /// The B2C policy that issued the token: `tfp`, in older tokens `acr`. Several policies share one issuer and its keys.
+    pub fn policy(&self, expected: &str) -> Result<(), TokenRejection> {
+        let found = match self.optional(Check::Issuer, "tfp")? {
+            Some(policy) => policy,
+            None => self.required(Check::Issuer, "acr")?,
+        };
+        if found.eq_ignore_ascii_case(expected) {
+            return Ok(());
+        }
+        let detail = format!("expected a token of the policy {expected}, found one of {}", shown(&found));
+        Err(TokenRejection::new(Check::Issuer, detail))
+    }
+
     /// `exp` and, where it is there, `nbf`. Returns the expiry.
     pub fn valid_at(&self, now: Timestamp, skew: SignedDuration) -> Result<Timestamp, TokenRejection> {
         let refuse = |detail: String| TokenRejection::new(Check::Lifetime, detail);

@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 use super::compact::SignedToken;
 use super::keys::{FoundKey, SigningKeys};
 use super::rejection::{Check, TokenRejection, shown};
-use crate::authority::Authority;
+use crate::authority::{Authority, Dialect};
 use crate::clock::SharedClock;
 use crate::error::{Error, SignInError};
 
@@ -21,9 +21,10 @@ use crate::error::{Error, SignInError};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct IdTokenClaims {
-    /// `oid`: the user's id in the tenant; with [`Self::tenant_id`] the key for everything stored about a user.
+    /// `oid`: the user's id in the tenant; with [`Self::tenant_id`] the key for everything stored about a user. Where an
+    /// authority other than Entra sends none, it is `sub`.
     pub object_id: String,
-    /// `tid`.
+    /// `tid`. Empty at AD FS and OpenID Connect providers, which have no tenants.
     pub tenant_id: String,
     /// `sub`: the user's id towards this application.
     pub subject: String,
@@ -51,54 +52,85 @@ pub struct IdTokenClaims {
     pub all: Map<String, Value>,
 }
 
+/// How many tenants' keys are remembered, beside those of the configured authority.
+const CHOSEN_TENANTS: u64 = 1_000;
+
 /// Validates the ID tokens of one application's sign-ins.
 #[derive(Debug, Clone)]
 pub(crate) struct IdTokenValidator {
+    authority: Arc<Authority>,
     keys: Arc<SigningKeys>,
+    /// The keys of tenants that were chosen for single sign-ins.
+    chosen: moka::sync::Cache<String, Arc<SigningKeys>>,
     clock: SharedClock,
     client_id: String,
     skew: SignedDuration,
 }
 
 impl IdTokenValidator {
-    /// The keys know their authority; it is an argument so that the two validators are made alike.
+    /// `keys` are those of `authority`.
     pub(crate) fn new(
-        _authority: Arc<Authority>,
+        authority: Arc<Authority>,
         keys: Arc<SigningKeys>,
         clock: SharedClock,
         client_id: &str,
         skew: SignedDuration,
     ) -> Self {
-        Self { keys, clock, client_id: client_id.to_owned(), skew }
+        let chosen = moka::sync::Cache::new(CHOSEN_TENANTS);
+        Self { authority, keys, chosen, clock, client_id: client_id.to_owned(), skew }
     }
 
     /// Checks the token that answers the sign-in with this nonce.
     ///
     /// # Errors
     /// [`SignInError::IdToken`] with the step that failed, or that of the authority where there are no keys.
-    pub(crate) async fn validate(&self, id_token: &str, nonce: &str) -> Result<IdTokenClaims, Error> {
-        self.check(id_token, nonce).await.map_err(|error| match error {
+    pub(crate) async fn validate(
+        &self,
+        id_token: &str,
+        nonce: &str,
+        authority: &Arc<Authority>,
+    ) -> Result<IdTokenClaims, Error> {
+        // A sign-in at a tenant that was chosen for it is checked with that tenant's issuer and keys.
+        let keys = match Arc::ptr_eq(authority, &self.authority) {
+            true => Arc::clone(&self.keys),
+            false => self.chosen.get_with_by_ref(authority.tenant(), || Arc::new(self.keys.at(authority))),
+        };
+        self.check(&keys, id_token, nonce).await.map_err(|error| match error {
             Error::InvalidToken(rejection) => Error::SignIn(SignInError::IdToken(rejection.detail)),
             other => other,
         })
     }
 
-    async fn check(&self, id_token: &str, nonce: &str) -> Result<IdTokenClaims, Error> {
+    async fn check(
+        &self,
+        keys: &Arc<SigningKeys>,
+        id_token: &str,
+        nonce: &str,
+    ) -> Result<IdTokenClaims, Error> {
         // Steps 6 to 8, and step 1: encrypted tokens were not asked for. RS256 by a key of the authority, nothing else.
         let signed = SignedToken::parse(id_token)?;
-        let Some(FoundKey { key, set }) = self.keys.find(&signed.kid).await? else {
+        let Some(FoundKey { key, set }) = keys.find(&signed.kid).await? else {
             return Err(signed.unknown_key().into());
         };
         let claims = signed.verify(&key)?;
-        key.signs_for(&set).map_err(|detail| TokenRejection::new(Check::KeyIssuer, detail))?;
+        let expected = set.expects(&claims)?;
+        key.signs_for(&expected).map_err(|detail| TokenRejection::new(Check::KeyIssuer, detail))?;
 
-        // Step 2: the issuer is the discovered one; with Entra that includes version and tenant.
-        let issuer = claims.required(Check::Issuer, "iss")?;
-        let version = claims.required(Check::Issuer, "ver")?;
-        expect(Check::Issuer, "the issuer", &set.issuer, &issuer)?;
-        expect(Check::Issuer, "the version", "2.0", &version)?;
-        let tenant_id = claims.guid(Check::Tenant, "tid")?;
-        expect(Check::Tenant, "the tenant", &set.tenant_id, &tenant_id)?;
+        // Step 2: the issuer is the discovered one, in an authority of several tenants with the token's own in it.
+        let issuer = claims.issued_by(&expected.issuer)?;
+        let tenant_id = match &set.rule.dialect {
+            Dialect::Entra => {
+                let version = claims.required(Check::Issuer, "ver")?;
+                expect(Check::Issuer, "the version", "2.0", &version)?;
+                claims.guid(Check::Tenant, "tid")?
+            }
+            Dialect::B2c { policy } => {
+                claims.policy(policy)?;
+                claims.optional(Check::Tenant, "tid")?.unwrap_or_else(|| expected.tenant_id.to_string())
+            }
+            Dialect::Plain => String::new(), // No tenants; a `tid` would be somebody's private claim.
+        };
+        expect(Check::Tenant, "the tenant", &expected.tenant_id, &tenant_id)?;
 
         // Step 3: the audience is this application alone. Steps 4 and 5: so is the authorized party, if one is named.
         let audience = claims.required(Check::Audience, "aud")?;
@@ -126,7 +158,14 @@ impl IdTokenValidator {
 
         // Steps 12 and 13 (`acr`, `auth_time`) have nothing to check: we ask for neither.
         Ok(IdTokenClaims {
-            object_id: claims.guid(Check::Identity, "oid")?,
+            // Only Entra gives an id that is the same for all applications; elsewhere `sub` is the user's id.
+            object_id: match set.rule.dialect {
+                Dialect::Entra => claims.guid(Check::Identity, "oid")?,
+                _ => match claims.optional(Check::Identity, "oid")? {
+                    Some(id) => id,
+                    None => claims.required(Check::Identity, "sub")?,
+                },
+            },
             tenant_id,
             subject: claims.required(Check::Identity, "sub")?,
             name: claims.optional(Check::Identity, "name")?,

@@ -13,7 +13,9 @@ use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::rejection::shown;
+use super::claims::Claims;
+use super::rejection::{Check, TokenRejection, shown};
+use crate::authority::{Expected, IssuerRule};
 
 /// The document at `jwks_uri`. Members are read one by one, so that a broken one spoils itself only.
 #[derive(Debug, Deserialize)]
@@ -24,10 +26,8 @@ pub(super) struct Document {
 /// The usable keys at one moment, with the issuer whose keys they are.
 #[derive(Debug)]
 pub(super) struct KeySet {
-    /// `{host}/{tenant id}/v2.0`, from the checked discovery document.
-    pub issuer: String,
-    /// The tenant's id out of the issuer; the configuration may have named the tenant by its domain.
-    pub tenant_id: String,
+    /// Whose tokens they sign, from the checked discovery document.
+    pub rule: IssuerRule,
     pub loaded_at: Timestamp,
     keys: HashMap<String, Arc<SigningKey>>,
 }
@@ -42,8 +42,7 @@ pub(super) struct SigningKey {
 
 impl KeySet {
     /// Takes what is usable; `None` where that is nothing.
-    pub fn new(issuer: String, document: Document, loaded_at: Timestamp) -> Option<Self> {
-        let tenant_id = issuer.strip_suffix("/v2.0")?.rsplit('/').next()?.to_owned();
+    pub fn new(rule: IssuerRule, document: Document, loaded_at: Timestamp) -> Option<Self> {
         let mut keys = HashMap::new();
         for member in document.keys {
             match usable(member) {
@@ -54,11 +53,20 @@ impl KeySet {
                 Err(reason) => tracing::debug!(reason, "a member of the key set is not used"),
             }
         }
-        (!keys.is_empty()).then_some(Self { issuer, tenant_id, loaded_at, keys })
+        (!keys.is_empty()).then_some(Self { rule, loaded_at, keys })
     }
 
     pub fn get(&self, kid: &str) -> Option<Arc<SigningKey>> {
         self.keys.get(kid).cloned()
+    }
+
+    /// What a token with these claims must name: where there are several tenants, its own one decides.
+    pub fn expects(&self, claims: &Claims) -> Result<Expected<'_>, TokenRejection> {
+        let tid = match self.rule.is_multi_tenant() {
+            true => claims.guid(Check::Tenant, "tid")?,
+            false => String::new(),
+        };
+        self.rule.expects(&tid).map_err(|detail| TokenRejection::new(Check::Tenant, detail))
     }
 
     pub fn len(&self) -> usize {
@@ -67,15 +75,19 @@ impl KeySet {
 }
 
 impl SigningKey {
-    /// Check 11: whether this key may sign for the authority of `set`. Entra serves keys of several issuers in one
-    /// document, those of personal accounts among them.
-    pub fn signs_for(&self, set: &KeySet) -> Result<(), String> {
+    /// Check 11: whether this key may sign for the issuer that the token names. Entra serves keys of several issuers
+    /// in one document, those of personal accounts among them.
+    pub fn signs_for(&self, expected: &Expected<'_>) -> Result<(), String> {
         let Some(issuer) = &self.issuer else { return Ok(()) };
-        let issuer = issuer.replace("{tenantid}", &set.tenant_id);
-        if issuer == set.issuer {
+        let issuer = issuer.replace("{tenantid}", &expected.tenant_id);
+        if issuer == expected.issuer {
             return Ok(());
         }
-        Err(format!("the key is published for the issuer {}, not for {}", shown(&issuer), shown(&set.issuer)))
+        Err(format!(
+            "the key is published for the issuer {}, not for {}",
+            shown(&issuer),
+            shown(&expected.issuer)
+        ))
     }
 }
 
@@ -136,7 +148,7 @@ mod tests {
 
     fn set(members: &[Value]) -> Option<KeySet> {
         let document = Document { keys: members.to_vec() };
-        KeySet::new("https://login.example/t/v2.0".to_owned(), document, Timestamp::UNIX_EPOCH)
+        KeySet::new(IssuerRule::one("https://login.example/t/v2.0", "t"), document, Timestamp::UNIX_EPOCH)
     }
 
     fn modulus(bytes: usize) -> String {
@@ -169,7 +181,6 @@ mod tests {
         let set = set(&members).unwrap();
 
         assert_eq!(set.keys.keys().collect::<Vec<_>>(), ["good"]);
-        assert_eq!(set.tenant_id, "t");
     }
 
     #[test]
@@ -189,7 +200,7 @@ mod tests {
         ])
         .unwrap();
 
-        let signs = |kid: &str| set.get(kid).unwrap().signs_for(&set).is_ok();
+        let signs = |kid: &str| set.get(kid).unwrap().signs_for(&set.rule.expects("").unwrap()).is_ok();
 
         assert!(signs("template") && signs("ours"));
         assert!(!signs("consumers") && !signs("other cloud"));

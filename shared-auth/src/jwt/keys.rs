@@ -65,6 +65,11 @@ impl SigningKeys {
         Self { authority, http, clock, min_refresh, known, loads }
     }
 
+    /// The keys of another authority, under the same rules.
+    pub(super) fn at(&self, authority: &Arc<Authority>) -> Self {
+        Self::new(Arc::clone(authority), self.http.clone(), self.clock.clone(), self.min_refresh)
+    }
+
     /// The key with this id; `None` where the authority has no such key.
     ///
     /// # Errors
@@ -158,7 +163,7 @@ impl SigningKeys {
         let outcome = self.fetch().await;
         match &outcome {
             Ok(set) => {
-                tracing::debug!(keys = set.len(), issuer = set.issuer, "the signing keys were fetched");
+                tracing::debug!(keys = set.len(), issuer = set.rule.issuer, "the signing keys were fetched");
                 *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(set));
             }
             Err(error) if self.known().is_some() => {
@@ -176,11 +181,18 @@ impl SigningKeys {
         let metadata = self.authority.metadata().await?;
         let endpoint = without_query(&metadata.jwks_uri);
         let document: Document = self.http.get_json(TRIED, metadata.jwks_uri).await?;
-        let set = KeySet::new(metadata.issuer, document, self.clock.now()).ok_or_else(|| TransportError {
+        let unusable = |happened: String| TransportError {
             tried: TRIED.to_owned(),
-            endpoint,
-            happened: "the set holds no RSA key of 2048 bits or more that may verify tokens".to_owned(),
+            endpoint: endpoint.clone(),
+            happened,
             retryable: true,
+        };
+        let rule = self
+            .authority
+            .issuer_rule(&metadata.issuer)
+            .map_err(|expected| unusable(format!("the issuer {} is not {expected}", metadata.issuer)))?;
+        let set = KeySet::new(rule, document, self.clock.now()).ok_or_else(|| {
+            unusable("the set holds no RSA key of 2048 bits or more that may verify tokens".to_owned())
         })?;
         Ok(Arc::new(set))
     }

@@ -8,6 +8,7 @@
 //! | `keys.rs`, `key_set.rs` | the authority's signing keys: when they are fetched, which of them count |
 //! | `claims.rs`, `strict_json.rs` | reading without guessing: a wrong type is an error, not an absence |
 //! | `caller.rs` | the results: a user, or an application |
+//! | `unverified.rs` | a look at an assertion that can only refuse it, before on-behalf-of |
 //! | `rejection.rs` | why not: precise for the log, vague for the outside |
 //!
 //! The signature check is the `jsonwebtoken` crate's; every decision about header and claims stands here, to be read.
@@ -20,6 +21,7 @@ mod key_set;
 mod keys;
 mod rejection;
 mod strict_json;
+mod unverified;
 mod validator;
 
 pub use caller::{AppClaims, Caller, UserClaims};
@@ -27,4 +29,5 @@ pub use id_token::IdTokenClaims;
 pub(crate) use id_token::IdTokenValidator;
 pub(crate) use keys::SigningKeys;
 pub use rejection::{Check, TokenRejection};
+pub(crate) use unverified::{refuse_early, tenant_of};
 pub use validator::AccessTokenValidator;

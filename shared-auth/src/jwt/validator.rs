@@ -10,10 +10,9 @@ use jiff::SignedDuration;
 use super::caller::{AppClaims, Caller, UserClaims};
 use super::claims::Claims;
 use super::compact::SignedToken;
-use super::key_set::KeySet;
 use super::keys::{FoundKey, SigningKeys};
 use super::rejection::{Check, TokenRejection, shown};
-use crate::authority::Authority;
+use crate::authority::{Authority, Cloud, Dialect, Expected};
 use crate::clock::SharedClock;
 use crate::config::ApiConfig;
 use crate::error::Error;
@@ -27,8 +26,8 @@ pub struct AccessTokenValidator {
     clock: SharedClock,
     audiences: Vec<String>,
     skew: SignedDuration,
-    /// Whose v1.0 tokens are understood: those of the public cloud only, where they have an issuer of their own.
-    knows_v1: bool,
+    /// Whose v1.0 tokens are understood: those of known clouds only, where they have an issuer of their own.
+    v1: Option<Cloud>,
 }
 
 impl AccessTokenValidator {
@@ -43,7 +42,7 @@ impl AccessTokenValidator {
             clock,
             audiences: config.audiences.clone(),
             skew: SignedDuration::from_secs(config.clock_skew_seconds.into()),
-            knows_v1: authority.origin() == crate::config::PUBLIC_CLOUD,
+            v1: authority.cloud(),
         }
     }
 
@@ -60,19 +59,38 @@ impl AccessTokenValidator {
         let claims = signed.verify(&key)?; // 6 and 7; from here on the claims are the authority's words.
 
         self.check_audience(&claims)?;
-        self.check_issuer(&claims, &set)?;
-        // 10. The tenant, as the issuer has it.
-        let tenant_id = claims.guid(Check::Tenant, "tid")?;
-        if tenant_id != set.tenant_id {
-            let detail = format!("expected the tenant {}, found {}", set.tenant_id, shown(&tenant_id));
+        let expected = set.expects(&claims)?; // With several tenants the token's own decides; it must be let in.
+        let tenant_id = match &set.rule.dialect {
+            Dialect::Entra => {
+                self.check_issuer(&claims, &expected)?;
+                // 10. The tenant, as the issuer has it.
+                claims.guid(Check::Tenant, "tid")?
+            }
+            Dialect::B2c { policy } => {
+                claims.issued_by(&expected.issuer)?;
+                claims.policy(policy)?;
+                // The issuer has the tenant; the claim is optional.
+                claims.optional(Check::Tenant, "tid")?.unwrap_or_else(|| expected.tenant_id.to_string())
+            }
+            Dialect::Plain => {
+                let detail =
+                    "access tokens of AD FS and of generic OpenID Connect providers are not understood";
+                return Err(TokenRejection::new(Check::Issuer, detail).into());
+            }
+        };
+        if tenant_id != expected.tenant_id {
+            let detail = format!("expected the tenant {}, found {}", expected.tenant_id, shown(&tenant_id));
             return Err(TokenRejection::new(Check::Tenant, detail).into());
         }
-        key.signs_for(&set).map_err(|detail| TokenRejection::new(Check::KeyIssuer, detail))?; // 11
+        key.signs_for(&expected).map_err(|detail| TokenRejection::new(Check::KeyIssuer, detail))?; // 11
         let expires_at = claims.valid_at(self.clock.now(), self.skew)?; // 12
         let kind = kind(&claims)?; // 13
 
         // 14. Who it is. Names are for showing, ids are for deciding.
-        let object_id = claims.guid(Check::Identity, "oid")?;
+        let object_id = match set.rule.dialect {
+            Dialect::B2c { .. } if !claims.has("oid") => claims.guid(Check::Identity, "sub")?,
+            _ => claims.guid(Check::Identity, "oid")?,
+        };
         let subject = claims.required(Check::Identity, "sub")?;
         let client_id = client_id(&claims)?;
         let roles = claims.strings(Check::Kind, "roles")?;
@@ -123,19 +141,19 @@ impl AccessTokenValidator {
     }
 
     /// 9. The issuer and the version of the token's format, which go together.
-    fn check_issuer(&self, claims: &Claims, set: &KeySet) -> Result<(), TokenRejection> {
+    fn check_issuer(&self, claims: &Claims, expected: &Expected<'_>) -> Result<(), TokenRejection> {
         let issuer = claims.required(Check::Issuer, "iss")?;
         let version = claims.required(Check::Issuer, "ver")?;
-        let v1_issuer = format!("https://sts.windows.net/{}/", set.tenant_id);
+        let v1_issuer = || self.v1.and_then(|cloud| cloud.v1_issuer(&expected.tenant_id));
         match version.as_str() {
-            "2.0" if issuer == set.issuer => Ok(()),
-            "1.0" if self.knows_v1 && issuer == v1_issuer => Ok(()),
-            "1.0" if !self.knows_v1 => Err(TokenRejection::new(
+            "2.0" if issuer == expected.issuer => Ok(()),
+            "1.0" if v1_issuer().is_some_and(|v1| issuer == v1) => Ok(()),
+            "1.0" if v1_issuer().is_none() => Err(TokenRejection::new(
                 Check::Issuer,
                 format!(
                     "expected a v2.0 token of {}, found a v1.0 token of {}; set requestedAccessTokenVersion to 2 in \
                      the registration of this API",
-                    set.issuer,
+                    expected.issuer,
                     shown(&issuer)
                 ),
             )),
@@ -143,7 +161,7 @@ impl AccessTokenValidator {
                 Check::Issuer,
                 format!(
                     "expected the issuer {}, found {} in version {}",
-                    set.issuer,
+                    expected.issuer,
                     shown(&issuer),
                     shown(&version)
                 ),

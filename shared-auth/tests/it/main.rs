@@ -6,10 +6,22 @@ mod tokens;
 
 mod acquisition;
 mod api_guards;
+mod authorities;
 mod authority;
 mod authorization_code;
 mod client_credentials;
+mod credentials;
 mod diagnosis;
 mod jwt_rejections;
 mod long_running;
 mod on_behalf_of;
+
+#[cfg(feature = "redis")]
+mod redis_outage;
+#[cfg(feature = "redis")]
+mod redis_replicas;
+#[cfg(feature = "redis")]
+mod redis_server;
+#[cfg(feature = "redis")]
+mod redis_sharing;
+mod settings;

@@ -84,6 +84,32 @@ async fn an_asset_is_sent_once_and_asked_about_afterwards() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_framework_refuses_is_a_page_too() {
+    let app = WebApp::start().await;
+    let sign_out = || app.http.post(format!("{}/auth/sign-out", app.url));
+    let requests = [
+        (400, app.get("/auth/sign-in?return_to=/a&return_to=/b")),
+        (405, app.get("/auth/sign-out")),
+        (405, app.http.delete(format!("{}/profile", app.url))),
+        (415, sign_out().header(CONTENT_TYPE, "application/json").body("{}")),
+        (
+            413,
+            sign_out().header(CONTENT_TYPE, "application/x-www-form-urlencoded").body("x=".repeat(100_000)),
+        ),
+    ];
+
+    for (status, request) in requests {
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_client_error(), "{status}: {}", answer.status());
+        let page = answer.text().await.unwrap();
+        assert!(
+            page.contains("id=\"failure-title\"") && page.contains("id=\"failure-advice\""),
+            "{status}: {page}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn garbage_is_the_senders_fault_and_never_ours() {
     let app = WebApp::start().await;
     let paths = [

@@ -14,6 +14,7 @@ pub struct Person {
     pub job_title: String,
     pub upn: String,
     pub password: String,
+    pub otp: Option<String>,
     pub object_id: String,
     /// Such as `Reader in web-app`.
     pub roles: Vec<String>,
@@ -28,6 +29,7 @@ pub fn person(state: &LabState, tenant: &Tenant, user: &User) -> Person {
         job_title: user.job_title.clone().unwrap_or_default(),
         upn: user.upn.clone(),
         password: user.password.as_ref().map(|p| p.reveal().to_owned()).unwrap_or_default(),
+        otp: user.otp.as_ref().map(|code| code.reveal().to_owned()),
         object_id: user.id.to_string(),
         roles: roles(tenant, user),
         notes: notes(state, tenant, user),

@@ -1,0 +1,102 @@
+//! What a shared entry says once it is opened: JSON, with everything that decides whether a token may be used.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::memory::CachedToken;
+use crate::protocol::scope::Scopes;
+use crate::secret::{AccessToken, RefreshToken, TokenKind};
+
+/// Clocks of replicas may be this far apart; a token from further in the future is not believed.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
+
+/// An access token.
+#[derive(Serialize, Deserialize)]
+pub(super) struct TokenRecord<'a> {
+    token: &'a str,
+    scopes: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    declined: String,
+    // Milliseconds since 1970.
+    expires_at: i64,
+    cached_at: i64,
+    usable_until: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refresh_at: Option<i64>,
+    /// The home account id, so that signing out finds the entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+}
+
+impl TokenRecord<'_> {
+    pub fn encode<K: TokenKind>(token: &CachedToken<K>, user: Option<&str>) -> Zeroizing<Vec<u8>> {
+        let times = token.times();
+        let record = TokenRecord {
+            token: token.access_token.expose_secret(),
+            scopes: token.scopes.to_string(),
+            declined: token.declined.to_string(),
+            expires_at: token.expires_at.as_millisecond(),
+            cached_at: times.cached_at.as_millisecond(),
+            usable_until: times.usable_until.as_millisecond(),
+            refresh_at: times.refresh_at.map(Timestamp::as_millisecond),
+            user: user.map(str::to_owned),
+        };
+        encoded(&record, record.token.len())
+    }
+
+    pub fn decode<K: TokenKind>(plain: &[u8], now: Timestamp) -> Option<(CachedToken<K>, Option<Arc<str>>)> {
+        let record: TokenRecord<'_> = serde_json::from_slice(plain).ok()?;
+        let time = |at| Timestamp::from_millisecond(at).ok();
+        let mut cached_at = time(record.cached_at)?;
+        if cached_at > now && cached_at.duration_since(now) <= CLOCKS_APART {
+            cached_at = now; // Written by a replica whose clock is a little ahead.
+        }
+        let refresh_at = match record.refresh_at {
+            Some(at) => Some(time(at)?),
+            None => None,
+        };
+        let token = CachedToken::new(
+            AccessToken::new(record.token),
+            Scopes::from(record.scopes),
+            time(record.expires_at)?,
+            cached_at,
+        );
+        let token = token.ending_with(time(record.usable_until)?).refreshed_at(refresh_at).declining(record.declined.into());
+        Some((token, record.user.map(Arc::from)))
+    }
+}
+
+/// A refresh token.
+pub(super) struct RefreshRecord {
+    pub token: RefreshToken,
+    pub user: Option<Arc<str>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Refresh<'a> {
+    refresh_token: &'a str,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+}
+
+impl RefreshRecord {
+    pub fn encode(token: &RefreshToken, user: Option<&str>) -> Zeroizing<Vec<u8>> {
+        encoded(&Refresh { refresh_token: token.expose(), user: user.map(str::to_owned) }, token.expose().len())
+    }
+
+    pub fn decode(plain: &[u8]) -> Option<Self> {
+        let record: Refresh<'_> = serde_json::from_slice(plain).ok()?;
+        Some(Self { token: RefreshToken::new(record.refresh_token), user: record.user.map(Arc::from) })
+    }
+}
+
+/// With room enough from the start: a buffer that grows leaves copies behind.
+fn encoded(record: &impl Serialize, token: usize) -> Zeroizing<Vec<u8>> {
+    let mut plain = Zeroizing::new(Vec::with_capacity(2 * token + 2048));
+    // Writing to memory fails for no record of ours; an empty one would be read as garbage, that is, as absent.
+    let _ = serde_json::to_writer(&mut *plain, record);
+    plain
+}

@@ -1,0 +1,283 @@
+//! The connection to Redis: one for all calls, multiplexed, with a time limit on each and a circuit in front.
+//!
+//! deadpool-redis makes the connections, but does not lend them: its pool sends a PING at each checkout, which makes two
+//! round trips of one. After several failures in a row nobody waits for Redis any more; a probe in the background finds out
+//! when it is back.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+use deadpool_redis::{Connection, Manager, Pool, PoolError};
+use deadpool_redis::redis::aio::{ConnectionLike, MultiplexedConnection, PubSub};
+use deadpool_redis::redis::{AsyncConnectionConfig, Client, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use crate::cache::key::Id;
+use crate::cache::shared::Away;
+use crate::env::ConfigError;
+
+/// Failures in a row after which the circuit opens.
+const PATIENCE: u32 = 5;
+/// Connecting may take longer than a call (TLS, a name to resolve); it goes on while callers do without.
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+const FIRST_PROBE: Duration = Duration::from_millis(100);
+const LAST_PROBE: Duration = Duration::from_secs(2);
+
+type Connecting = Shared<BoxFuture<'static, Result<MultiplexedConnection, Arc<RedisError>>>>;
+
+/// One Redis, as this process reaches it.
+pub(crate) struct Link {
+    url: String,
+    limit: Duration,
+    client: Client,
+    maker: Pool,
+    connection: Mutex<Option<(u64, Connecting)>>,
+    connections: AtomicU64,
+    in_a_row: AtomicU32,
+    open: AtomicBool,
+    /// Counts the times at which Redis came back.
+    returns: watch::Sender<u64>,
+    runtime: OnceLock<Handle>,
+    pub full: AtomicBool,
+    pub failures: AtomicU64,
+    pub outages: AtomicU64,
+    /// Keys that hold something of another type than ours.
+    pub misplaced: AtomicU64,
+}
+
+/// What keys of one registration begin with: cloud, tenant and client, hashed.
+pub(crate) fn namespace(environment: &str, tenant: &str, client_id: &str) -> String {
+    let mut name = Id::of(&["namespace", environment, tenant, client_id]).text();
+    name.truncate(22);
+    format!("auth:{name}")
+}
+
+impl Link {
+    pub fn new(url: &str, limit: Duration) -> Result<Arc<Self>, ConfigError> {
+        // The library's own message could repeat the address, and that may hold a password.
+        let malformed = || {
+            ConfigError::new("REDIS_URL", "is not an address such as redis://host:6379 or rediss://user:password@host:6380")
+        };
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_LIMIT))
+            .set_response_timeout(None); // Each call has its own limit.
+        let client = Client::open(url).map_err(|_| malformed())?;
+        let manager = Manager::new_with_config(url, config).map_err(|_| malformed())?;
+        let maker = Pool::builder(manager).max_size(1).build().map_err(|_| malformed())?;
+        Ok(Arc::new(Self {
+            url: url.to_owned(),
+            limit,
+            client,
+            maker,
+            connection: Mutex::default(),
+            connections: AtomicU64::default(),
+            in_a_row: AtomicU32::default(),
+            open: AtomicBool::default(),
+            returns: watch::Sender::new(0),
+            runtime: OnceLock::new(),
+            full: AtomicBool::default(),
+            failures: AtomicU64::default(),
+            outages: AtomicU64::default(),
+            misplaced: AtomicU64::default(),
+        }))
+    }
+
+    pub fn with_limit(&self, limit: Duration) -> Result<Arc<Self>, ConfigError> {
+        Self::new(&self.url, limit)
+    }
+
+    /// True while Redis is not asked.
+    pub fn is_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Changes whenever Redis came back after an outage.
+    pub fn returns(&self) -> watch::Receiver<u64> {
+        self.returns.subscribe()
+    }
+
+    /// The runtime that carries the connection: the one in which Redis was first needed. Later callers may have
+    /// others, with shorter lives.
+    pub fn runtime(&self) -> Option<Handle> {
+        match self.runtime.get() {
+            Some(handle) => Some(handle.clone()),
+            None => {
+                let handle = Handle::try_current().ok()?;
+                Some(self.runtime.get_or_init(|| handle).clone())
+            }
+        }
+    }
+
+    /// Sends commands in one round trip and takes their answers, which may be refusals of single commands.
+    pub async fn run(self: &Arc<Self>, commands: &Pipeline) -> Result<Vec<Value>, Away> {
+        if self.is_open() {
+            return Err(Away);
+        }
+        match timeout(self.limit, self.send(commands)).await {
+            Ok(Ok(answers)) => {
+                self.in_a_row.store(0, Ordering::Relaxed);
+                Ok(answers)
+            }
+            Ok(Err(error)) => Err(self.failed(&error.to_string())),
+            Err(_) => Err(self.failed("no answer within the time limit")),
+        }
+    }
+
+    /// A connection of its own, for what the others publish.
+    pub async fn subscriber(&self) -> Option<PubSub> {
+        timeout(CONNECT_LIMIT, self.client.get_async_pubsub()).await.ok()?.ok()
+    }
+
+    async fn send(self: &Arc<Self>, commands: &Pipeline) -> Result<Vec<Value>, Arc<RedisError>> {
+        let (number, connecting) = self.connection();
+        match self.send_on(number, connecting, commands).await {
+            // Closed since the last call, by a restart for instance. All our commands may be sent twice.
+            Err(error) if error.is_io_error() && !error.is_timeout() => {
+                let (number, connecting) = self.connection();
+                self.send_on(number, connecting, commands).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn send_on(
+        self: &Arc<Self>,
+        number: u64,
+        connecting: Connecting,
+        commands: &Pipeline,
+    ) -> Result<Vec<Value>, Arc<RedisError>> {
+        let outcome = match connecting.await {
+            Ok(mut connection) => {
+                connection.req_packed_commands(commands, 0, commands.len()).await.map_err(Arc::new)
+            }
+            Err(error) => Err(error),
+        };
+        let answers = outcome.inspect_err(|error| {
+            if error.is_io_error() || error.is_unrecoverable_error() {
+                self.drop_connection(Some(number));
+            }
+        })?;
+        match answers.iter().find_map(not_serving) {
+            Some(error) => {
+                self.drop_connection(Some(number)); // Perhaps not the master any more: the name leads elsewhere now.
+                Err(Arc::new(error))
+            }
+            None => Ok(answers),
+        }
+    }
+
+    /// The connection there is, or the one being made. It is made in a task of its own: a caller who gives up does not
+    /// break it off.
+    fn connection(self: &Arc<Self>) -> (u64, Connecting) {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((number, connecting)) = connection.as_ref() {
+            return (*number, connecting.clone());
+        }
+        let number = self.connections.fetch_add(1, Ordering::Relaxed);
+        let maker = self.maker.clone();
+        let connect = async move {
+            // Taken from the pool for good, so that the next one is new as well.
+            maker.get().await.map(Connection::take).map_err(|error| match error {
+                PoolError::Backend(error) => error,
+                _ => RedisError::from((ErrorKind::Io, "no connection could be made")),
+            })
+        };
+        let limited = async move {
+            let late = || RedisError::from((ErrorKind::Io, "no connection within the time limit"));
+            timeout(CONNECT_LIMIT, connect).await.unwrap_or_else(|_| Err(late())).map_err(Arc::new)
+        };
+        let connecting = match self.runtime() {
+            Some(runtime) => {
+                let task = runtime.spawn(limited);
+                let gone = || Arc::new(RedisError::from((ErrorKind::Io, "the runtime has ended")));
+                async move { task.await.unwrap_or_else(|_| Err(gone())) }.boxed().shared()
+            }
+            None => limited.boxed().shared(),
+        };
+        *connection = Some((number, connecting.clone()));
+        (number, connecting)
+    }
+
+    /// The next call connects anew. With a number: unless somebody did already.
+    fn drop_connection(&self, number: Option<u64>) {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        if connection.as_ref().is_some_and(|(current, _)| number.is_none_or(|number| number == *current)) {
+            *connection = None;
+        }
+    }
+
+    fn failed(self: &Arc<Self>, reason: &str) -> Away {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        let in_a_row = self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+        if in_a_row >= PATIENCE && !self.open.swap(true, Ordering::SeqCst) {
+            self.outages.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!("Redis does not answer ({reason}); going on without it, with memory and Entra, until it is back");
+            self.drop_connection(None);
+            if let Some(runtime) = self.runtime() {
+                runtime.spawn(probe(Arc::downgrade(self)));
+            }
+        }
+        Away
+    }
+
+    fn closed(&self) {
+        self.in_a_row.store(0, Ordering::Relaxed);
+        self.open.store(false, Ordering::SeqCst);
+        self.returns.send_modify(|returns| *returns += 1);
+        tracing::info!("Redis is back");
+    }
+}
+
+/// Asks from time to time, until there is an answer. Not all replicas at the same moment.
+async fn probe(link: Weak<Link>) {
+    let mut pause = FIRST_PROBE;
+    loop {
+        sleep(pause + jitter(pause)).await;
+        let Some(link) = link.upgrade() else { return };
+        let mut ping = Pipeline::new();
+        ping.cmd("PING");
+        match timeout(CONNECT_LIMIT, link.send(&ping)).await {
+            Ok(Ok(_)) => return link.closed(),
+            _ => link.drop_connection(None),
+        }
+        pause = (pause * 2).min(LAST_PROBE);
+    }
+}
+
+/// Up to a quarter more.
+pub(super) fn jitter(pause: Duration) -> Duration {
+    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
+    pause / 100 * u32::try_from(random % 25).unwrap_or_default()
+}
+
+/// An answer that means that this server serves nobody now, whatever was asked.
+fn not_serving(answer: &Value) -> Option<RedisError> {
+    let Value::ServerError(error) = answer else { return None };
+    let error = RedisError::from(error.clone());
+    let away = match error.kind() {
+        ErrorKind::AuthenticationFailed => true,
+        ErrorKind::Server(kind) => matches!(
+            kind,
+            ServerErrorKind::BusyLoading
+                | ServerErrorKind::ClusterDown
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::ReadOnly
+                | ServerErrorKind::NoPerm
+        ),
+        _ => matches!(error.code(), Some("NOAUTH" | "MISCONF" | "BUSY")),
+    };
+    away.then_some(error)
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the address: it may hold a password.
+        f.debug_struct("Link").field("limit", &self.limit).field("open", &self.open).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,251 @@
+//! Managed identities: the machine that Azure runs us on vouches for us, and nobody keeps a secret.
+//!
+//! On its own a managed identity gets tokens for resources; as a credential it gets the assertion by which a
+//! registration is proven (a federated credential whose issuer is the tenant itself). Which endpoint is asked, and how
+//! often, stands in `endpoint.rs`.
+
+mod endpoint;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::SecretString;
+use url::Url;
+
+use self::endpoint::Endpoint;
+use super::{ClientCredential, Proof, ProofContext};
+use crate::cache::{CachedToken, PartitionKey, TokenStore, Wanted};
+use crate::client::AuthenticationResult;
+use crate::clock::{SharedClock, SystemClock};
+use crate::env::{ConfigError, Env};
+use crate::error::Error;
+use crate::http::Http;
+use crate::protocol::scope::Scopes;
+use crate::secret::{App, ClientAssertion};
+
+/// Where virtual machines, containers and Kubernetes nodes ask (Azure Instance Metadata Service).
+const IMDS: &str = "http://169.254.169.254";
+/// A program talks to a few resources.
+const MEMORY_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Which of the machine's identities is meant.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ManagedIdentityId {
+    /// The machine's own.
+    #[default]
+    SystemAssigned,
+    /// A user-assigned one, by its client id.
+    UserAssignedClientId(String),
+    /// A user-assigned one, by the object id of its service principal.
+    UserAssignedObjectId(String),
+    /// A user-assigned one, by its Azure resource id (`/subscriptions/…`).
+    UserAssignedResourceId(String),
+}
+
+/// A managed identity with its own token cache. Make one and keep it; clones share the cache.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use shared_auth::{ManagedIdentity, ManagedIdentityId};
+///
+/// let identity = ManagedIdentity::builder(ManagedIdentityId::SystemAssigned).build()?;
+/// let token = identity.acquire_token("https://graph.microsoft.com").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ManagedIdentity {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    id: ManagedIdentityId,
+    endpoint: Endpoint,
+    http: Http,
+    clock: SharedClock,
+    pause: Duration,
+    tokens: TokenStore<App>,
+}
+
+/// Options for a [`ManagedIdentity`].
+#[derive(Debug)]
+pub struct ManagedIdentityBuilder {
+    id: ManagedIdentityId,
+    endpoint: Option<Endpoint>,
+    clock: SharedClock,
+    pause: Duration,
+}
+
+impl ManagedIdentityBuilder {
+    /// Another address of the metadata service than `http://169.254.169.254`.
+    #[must_use]
+    pub fn imds_endpoint(mut self, base: Url) -> Self {
+        self.endpoint = Some(Endpoint::Imds(base));
+        self
+    }
+
+    /// App Service and Functions: the values of `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`.
+    #[must_use]
+    pub fn app_service(mut self, endpoint: Url, header: impl Into<String>) -> Self {
+        self.endpoint =
+            Some(Endpoint::AppService { url: endpoint, header: SecretString::from(header.into()) });
+        self
+    }
+
+    /// The clock that decides about expiry; the machine's by default.
+    #[must_use]
+    pub fn clock(mut self, clock: SharedClock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The pause before the first retry, a second by default; the others follow from it.
+    #[must_use]
+    pub fn retry_pause(mut self, pause: Duration) -> Self {
+        self.pause = pause;
+        self
+    }
+
+    /// The identity. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where TLS cannot be set up.
+    pub fn build(self) -> Result<ManagedIdentity, ConfigError> {
+        let Self { id, endpoint, clock, pause } = self;
+        let endpoint = match endpoint {
+            Some(endpoint) => endpoint,
+            None => Endpoint::Imds(
+                Url::parse(IMDS).map_err(|_| ConfigError::new("managed identity", "has no address"))?,
+            ),
+        };
+        let tokens = TokenStore::new(clock.clone(), MEMORY_LIMIT_BYTES, None);
+        let http = Http::direct()?;
+        Ok(ManagedIdentity { inner: Arc::new(Inner { id, endpoint, http, clock, pause, tokens }) })
+    }
+}
+
+impl ManagedIdentity {
+    /// An identity of the machine, by default through its metadata service.
+    pub fn builder(id: ManagedIdentityId) -> ManagedIdentityBuilder {
+        let clock = Arc::new(SystemClock);
+        ManagedIdentityBuilder { id, endpoint: None, clock, pause: Duration::from_secs(1) }
+    }
+
+    /// Through App Service where `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are set, otherwise through the metadata
+    /// service.
+    ///
+    /// ```
+    /// use shared_auth::{Env, ManagedIdentity, ManagedIdentityId};
+    ///
+    /// let mut env = Env::from_pairs([("IDENTITY_ENDPOINT", "http://127.0.0.1:41741/msi/token")]);
+    /// let half = env.read(|env| ManagedIdentity::from_env(env, ManagedIdentityId::SystemAssigned));
+    /// assert!(half.unwrap_err().to_string().contains("IDENTITY_HEADER: is missing"));
+    /// ```
+    pub fn from_env(env: &mut Env, id: ManagedIdentityId) -> Option<Self> {
+        let mut builder = Self::builder(id);
+        if let Some(endpoint) = env.optional::<Url>("IDENTITY_ENDPOINT")? {
+            builder = builder.app_service(endpoint, env.required::<String>("IDENTITY_HEADER")?);
+        }
+        builder.build().map_err(|error| env.note("IDENTITY_ENDPOINT", error.to_string())).ok()
+    }
+
+    /// A token for a resource: `https://vault.azure.net`, with or without `/.default`.
+    ///
+    /// From the cache until five minutes before it ends; one request however many callers ask. A machine that has just
+    /// been started, or had an identity added, may make this wait a minute.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the machine has no such identity, [`Error::Transport`] where there is no usable answer,
+    /// which outside of Azure is always.
+    pub async fn acquire_token(&self, resource: &str) -> Result<AuthenticationResult<App>, Error> {
+        self.acquire(resource, false).await
+    }
+
+    async fn acquire(&self, resource: &str, force_refresh: bool) -> Result<AuthenticationResult<App>, Error> {
+        let resource = resource.strip_suffix("/.default").unwrap_or(resource).to_owned();
+        let scopes = Scopes::from(format!("{resource}/.default"));
+        let id = format!("{:?}", self.inner.id);
+        let partition = PartitionKey::app("managed identity", self.inner.endpoint.address(), &id);
+        let wanted =
+            Wanted { partition: partition.clone(), scopes: scopes.clone(), claims: None, force_refresh };
+        let this = Arc::clone(&self.inner);
+        let request = move || async move {
+            let token = this.endpoint.ask(&this.http, &this.id, &resource, this.pause, &this.clock).await?;
+            let now = this.clock.now();
+            let token = CachedToken::new(token.access_token, scopes, token.expires_at, now);
+            this.tokens.cache.store(&partition, token.clone(), None, None);
+            Ok(token)
+        };
+        self.inner.tokens.acquire(wanted, request).await
+    }
+
+    /// The machine's token as the assertion of a registration that trusts it.
+    pub(super) async fn prove(&self, context: &ProofContext<'_>, again: bool) -> Result<Proof, Error> {
+        let audience = exchange_audience(&context.asked.token_endpoint);
+        let token = self.acquire(audience, again).await?.access_token;
+        let made_with = URL_SAFE_NO_PAD.encode(digest(&SHA256, token.expose_secret().as_bytes()));
+        Ok(Proof::Assertion { assertion: ClientAssertion::new(token.expose_secret()), made_with })
+    }
+}
+
+/// What a token must be for to be exchanged; each cloud has its own.
+fn exchange_audience(token_endpoint: &Url) -> &'static str {
+    let host = token_endpoint.host_str().unwrap_or_default();
+    match host.rsplit('.').next() {
+        Some("us") => "api://AzureADTokenExchangeUSGov",
+        Some("cn") => "api://AzureADTokenExchangeChina",
+        _ => "api://AzureADTokenExchange",
+    }
+}
+
+impl From<ManagedIdentity> for ClientCredential {
+    fn from(identity: ManagedIdentity) -> Self {
+        Self::ManagedIdentity(identity)
+    }
+}
+
+impl ClientCredential {
+    /// The machine's identity as a federated credential: it gets a token for `api://AzureADTokenExchange`, which the
+    /// registration takes in place of a secret.
+    ///
+    /// ```
+    /// use shared_auth::{ClientCredential, ManagedIdentity, ManagedIdentityId};
+    ///
+    /// let identity = ManagedIdentityId::UserAssignedClientId("c0ffee00-0000-4000-8000-00000000000f".to_owned());
+    /// let credential = ClientCredential::managed_identity(ManagedIdentity::builder(identity).build()?);
+    /// # Ok::<(), shared_auth::ConfigError>(())
+    /// ```
+    pub fn managed_identity(identity: ManagedIdentity) -> Self {
+        identity.into()
+    }
+}
+
+impl fmt::Debug for ManagedIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ManagedIdentity")
+            .field("id", &self.inner.id)
+            .field("endpoint", &self.inner.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cloud_has_its_own_audience_for_the_exchange() {
+        for (host, audience) in [
+            ("login.microsoftonline.com", "api://AzureADTokenExchange"),
+            ("login.microsoftonline.us", "api://AzureADTokenExchangeUSGov"),
+            ("login.partner.microsoftonline.cn", "api://AzureADTokenExchangeChina"),
+        ] {
+            assert_eq!(exchange_audience(&Url::parse(&format!("https://{host}/t")).unwrap()), audience);
+        }
+    }
+}

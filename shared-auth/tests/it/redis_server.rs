@@ -1,0 +1,168 @@
+//! A Redis of the test's own, on a free port, that can be stopped, paused and emptied.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_redis::redis::aio::MultiplexedConnection;
+use deadpool_redis::redis::{Client, FromRedisValue, cmd};
+use entra_lab::EntraLab;
+use shared_auth::{ConfidentialClient, KeyRing, ManualClock, RedisCache};
+
+use crate::support::{now, registration};
+
+/// 32 times the letter `k` and 32 times the letter `o`, in base64.
+pub const KEY: &str = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=";
+pub const OLD_KEY: &str = "b29vb29vb29vb29vb29vb29vb29vb29vb29vb29vb28=";
+
+/// Stopped when it is dropped.
+pub struct RedisServer {
+    port: u16,
+    process: Child,
+}
+
+impl RedisServer {
+    pub async fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let server = Self { port, process: spawn(port) };
+        server.ready().await;
+        server
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Kills it; what it held is gone.
+    pub fn stop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Starts it again on the same port, empty.
+    pub async fn start_again(&mut self) {
+        self.process = spawn(self.port);
+        self.ready().await;
+    }
+
+    /// The process exists and its port is open, but nothing answers.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Runs one command, such as `["CONFIG", "SET", "maxmemory", "1mb"]`.
+    pub async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut command = cmd(words[0]);
+        command.arg(&words[1..]);
+        command.query_async(&mut self.connection().await).await.unwrap()
+    }
+
+    /// How many commands clients have sent so far, by name; not those of connecting, health checks and this helper.
+    pub async fn calls(&self) -> Vec<(String, u64)> {
+        let info: String = self.command(&["INFO", "commandstats"]).await;
+        let ours = ["client", "hello", "info", "config", "ping", "subscribe", "select", "auth", "keys", "scan"];
+        info.lines()
+            .filter_map(|line| {
+                let (name, figures) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+                let name = name.split('|').next()?;
+                (!ours.contains(&name)).then(|| (name.to_owned(), figures.split(',').next().unwrap().parse().unwrap()))
+            })
+            .collect()
+    }
+
+    /// Everything that lies in it: names and values, fields and members.
+    pub async fn everything(&self) -> Vec<Vec<u8>> {
+        let mut connection = self.connection().await;
+        let keys: Vec<Vec<u8>> = cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
+        let mut all = keys.clone();
+        for key in keys {
+            let kind: String = cmd("TYPE").arg(&key).query_async(&mut connection).await.unwrap();
+            let read = match kind.as_str() {
+                "hash" => cmd("HGETALL").arg(&key).clone(),
+                "zset" => cmd("ZRANGE").arg(&key).arg(0).arg(-1).clone(),
+                "string" => {
+                    all.push(cmd("GET").arg(&key).query_async(&mut connection).await.unwrap());
+                    continue;
+                }
+                other => panic!("a {other}"),
+            };
+            let values: Vec<Vec<u8>> = read.query_async(&mut connection).await.unwrap();
+            all.extend(values);
+        }
+        all
+    }
+
+    pub async fn connection(&self) -> MultiplexedConnection {
+        Client::open(self.url()).unwrap().get_multiplexed_async_connection().await.unwrap()
+    }
+
+    async fn ready(&self) {
+        for _ in 0..400 {
+            if let Ok(mut connection) = Client::open(self.url()).unwrap().get_multiplexed_async_connection().await
+                && cmd("PING").query_async::<String>(&mut connection).await.is_ok()
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("redis-server does not start on port {}", self.port);
+    }
+
+    fn signal(&self, signal: &str) {
+        let done = Command::new("kill").arg(signal).arg(self.process.id().to_string()).status().unwrap();
+        assert!(done.success());
+    }
+}
+
+fn spawn(port: u16) -> Child {
+    Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("these tests need redis-server: apt-get install redis-server")
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+pub fn cache(redis: &RedisServer) -> RedisCache {
+    cache_with_keys(redis, KEY)
+}
+
+pub fn cache_with_keys(redis: &RedisServer, keys: &str) -> RedisCache {
+    RedisCache::connect(&redis.url(), keys.parse::<KeyRing>().unwrap()).unwrap()
+}
+
+/// A replica: its own memory, its own connection, the same registration.
+pub fn replica(lab: &EntraLab, client_id: &str, redis: &RedisServer) -> ConfidentialClient {
+    replica_with(lab, client_id, cache(redis))
+}
+
+pub fn replica_with(lab: &EntraLab, client_id: &str, cache: RedisCache) -> ConfidentialClient {
+    ConfidentialClient::builder(registration(lab, client_id)).shared_cache(cache).build().unwrap()
+}
+
+pub fn replica_with_clock(lab: &EntraLab, client_id: &str, redis: &RedisServer) -> (ConfidentialClient, ManualClock) {
+    let clock = ManualClock::at(now());
+    let builder = ConfidentialClient::builder(registration(lab, client_id)).shared_cache(cache(redis));
+    (builder.clock(Arc::new(clock.clone())).build().unwrap(), clock)
+}
+
+/// Waits until something is so; at most a second.
+pub async fn within_a_second<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
+    let started = tokio::time::Instant::now();
+    while !is_so().await {
+        assert!(started.elapsed() < Duration::from_secs(1), "not within a second: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
