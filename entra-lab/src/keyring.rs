@@ -8,7 +8,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::keys::{Keys, SigningKey, make};
+use crate::errors::SERVER_ERROR;
+use crate::keys::{KeyError, Keys, SigningKey, make};
+use crate::refusal::Refusal;
 
 /// How many keys a roll-over with grace leaves in the document.
 const MOST_PUBLISHED: usize = 4;
@@ -36,11 +38,10 @@ pub enum KeySet {
     Broken,
 }
 
-/// The keys of one lab.
-#[derive(Debug)]
+/// The keys of one lab. Empty until somebody needs them: the lab answers before they are made.
+#[derive(Debug, Default)]
 pub struct Keyring {
-    first: Arc<Keys>,
-    ring: RwLock<Ring>,
+    ring: RwLock<Option<Ring>>,
 }
 
 #[derive(Debug, Clone)]
@@ -51,65 +52,68 @@ struct Ring {
 }
 
 impl Keyring {
-    pub fn new(first: Arc<Keys>) -> Self {
-        let ring = RwLock::new(Ring::of(&first));
-        Self { first, ring }
-    }
-
     /// The key that signs.
-    pub fn active(&self) -> Arc<SigningKey> {
-        Arc::clone(&self.read().active)
+    pub fn active(&self) -> Result<Arc<SigningKey>, Refusal> {
+        self.look(|ring| Arc::clone(&ring.active)).map_err(|error| {
+            tracing::error!(%error, "there is no signing key");
+            SERVER_ERROR.into()
+        })
     }
 
     /// The published key with this id.
     pub fn find(&self, kid: &str) -> Option<Arc<SigningKey>> {
-        self.read().published.iter().find(|k| k.kid == kid).cloned()
+        self.look(|ring| ring.published.iter().find(|k| k.kid == kid).cloned()).ok()?
     }
 
     pub fn published(&self) -> Vec<Arc<SigningKey>> {
-        self.read().published.clone()
+        self.look(|ring| ring.published.clone()).unwrap_or_default()
     }
 
     /// What the key documents show.
     pub fn set(&self) -> KeySet {
-        self.read().set
+        self.look(|ring| ring.set).unwrap_or_default()
     }
 
     pub fn reset(&self) {
-        *self.write() = Ring::of(&self.first);
+        *self.write() = None;
     }
 
     /// Applies a change; the answer names the key that signs from now on.
     pub fn apply(&self, change: KeyChange) -> Result<Value, String> {
+        let mut ring = self.look(Ring::clone).map_err(|e| e.to_string())?;
         match change {
-            KeyChange::Publish { set } => self.write().set = set,
+            KeyChange::Publish { set } => ring.set = set,
             KeyChange::Rotate { grace } => {
-                // Made before the lock is taken: it takes a while.
-                let mut fresh = vec![Arc::new(make().map_err(|e| e.to_string())?)];
-                if !grace {
-                    fresh.push(Arc::new(make().map_err(|e| e.to_string())?));
-                }
-                let mut ring = self.write();
+                let fresh = || make().map(Arc::new).map_err(|e| e.to_string());
                 if grace {
                     // The last one has been in the document, so clients know it.
-                    ring.active = ring.published.last().cloned().unwrap_or_else(|| Arc::clone(&fresh[0]));
-                    ring.published.extend(fresh);
+                    if let Some(waiting) = ring.published.last() {
+                        ring.active = Arc::clone(waiting);
+                    }
+                    ring.published.push(fresh()?);
                     let extra = ring.published.len().saturating_sub(MOST_PUBLISHED);
                     ring.published.drain(..extra);
                 } else {
-                    ring.active = Arc::clone(&fresh[0]);
-                    ring.published = fresh;
+                    ring.active = fresh()?;
+                    ring.published = vec![Arc::clone(&ring.active), fresh()?];
                 }
             }
         }
-        Ok(json!({ "active": self.active().kid }))
+        let active = ring.active.kid.clone();
+        *self.write() = Some(ring);
+        Ok(json!({ "active": active }))
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Ring> {
-        self.ring.read().unwrap_or_else(PoisonError::into_inner)
+    fn look<T>(&self, at: impl FnOnce(&Ring) -> T) -> Result<T, KeyError> {
+        if let Some(ring) = &*self.ring.read().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(at(ring));
+        }
+        // Waits for the keys if they are being made.
+        let first = Keys::shared()?;
+        Ok(at(self.write().get_or_insert_with(|| Ring::of(&first))))
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Ring> {
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Option<Ring>> {
         self.ring.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

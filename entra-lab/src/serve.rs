@@ -70,7 +70,13 @@ pub fn prepare(options: Options) -> Result<Ready, StartError> {
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => format!("http://{}", http.local_addr()?),
     };
-    let state = LabState::new(directory, Keys::shared()?, public_url, https_port, tls.ca_pem.clone());
+    // RSA keys take longer than all the rest of the start; who needs them first waits for them.
+    std::thread::Builder::new().name("entra-lab-keys".into()).spawn(|| {
+        if let Err(error) = Keys::shared() {
+            tracing::error!(%error, "the signing keys could not be made");
+        }
+    })?;
+    let state = LabState::new(directory, public_url, https_port, tls.ca_pem.clone());
     let state = web::Data::from(Arc::new(state));
 
     let shared = state.clone();

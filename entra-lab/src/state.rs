@@ -15,7 +15,6 @@ use crate::directory::Directory;
 use crate::faults::Faults;
 use crate::issued::Issued;
 use crate::keyring::Keyring;
-use crate::keys::Keys;
 use crate::policy::Policies;
 use crate::recorder::Recorder;
 use crate::sessions::Sessions;
@@ -45,16 +44,10 @@ pub struct LabState {
 
 impl LabState {
     /// A lab with this directory. `public_url` has no slash at its end.
-    pub fn new(
-        directory: Directory,
-        keys: Arc<Keys>,
-        public_url: String,
-        https_port: Option<u16>,
-        ca_pem: String,
-    ) -> Self {
+    pub fn new(directory: Directory, public_url: String, https_port: Option<u16>, ca_pem: String) -> Self {
         let state = Self {
             clock: Clock::default(),
-            keys: Keyring::new(keys),
+            keys: Keyring::default(),
             faults: Faults::default(),
             consents: Consents::default(),
             policies: Policies::default(),

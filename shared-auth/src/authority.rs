@@ -1,23 +1,25 @@
 //! The authority: who signs users in and issues tokens, where its endpoints are, and that it is who we think it is.
 //!
 //! Endpoints come only from the discovery document (OpenID Connect Discovery §4), and the document counts only if its
-//! issuer is the configured one (§4.3). It is fetched when first needed and remembered for a day.
+//! issuer is the configured one (§4.3).
 //!
 //! | file | what it knows |
 //! |---|---|
+//! | `discovery.rs` | the document: fetched when first needed, checked, remembered for a day |
 //! | `kind.rs` | Entra, External ID, B2C, AD FS, OpenID Connect: how each lays out its addresses |
 //! | `cloud.rs` | the clouds, and which hosts are names of one authority |
 //! | `issuer.rs` | which issuer a document and a token must name; several tenants and the list of those let in |
 //! | `instance.rs` | what is done about a host that nobody knows |
 
 mod cloud;
+mod discovery;
 mod instance;
 mod issuer;
 mod kind;
 
 use std::sync::{Arc, RwLock};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -30,14 +32,9 @@ pub(crate) use kind::{Address, ciam_tenant};
 use crate::clock::SharedClock;
 use crate::config::EntraConfig;
 use crate::env::ConfigError;
-use crate::error::{Error, Refusal, TransportError};
-use crate::http::{Http, is_loopback, without_query};
-use crate::protocol::error_response::ErrorResponse;
+use crate::http::{Http, is_loopback};
 use crate::protocol::metadata::Metadata;
-use crate::protocol::scope::Scopes;
 
-/// Microsoft's own libraries look again after 12 to 24 hours; endpoints practically never move.
-const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// Tenants that were chosen for single requests; the document of one has about a kilobyte.
 const REMEMBERED_TENANTS: u64 = 10_000;
 
@@ -62,8 +59,8 @@ pub struct Authority {
     clock: SharedClock,
     known: RwLock<Option<(Timestamp, Metadata)>>,
     fetching: Mutex<()>,
-    /// The same authority for other tenants.
-    siblings: moka::sync::Cache<String, Arc<Authority>>,
+    /// The same authority for other tenants; those have no siblings of their own.
+    siblings: Option<moka::sync::Cache<String, Arc<Authority>>>,
 }
 
 impl Authority {
@@ -129,7 +126,7 @@ impl Authority {
             clock,
             known: RwLock::new(None),
             fetching: Mutex::new(()),
-            siblings: moka::sync::Cache::new(REMEMBERED_TENANTS),
+            siblings: Some(moka::sync::Cache::new(REMEMBERED_TENANTS)),
         })
     }
 
@@ -148,24 +145,27 @@ impl Authority {
         if tenant == self.tenant {
             return Ok(Arc::clone(self));
         }
-        Ok(self.siblings.get_with_by_ref(&tenant, || {
-            Arc::new(Self {
-                tenant: tenant.clone(),
-                realm: tenant.clone(),
-                host: self.host.clone(),
-                kind: self.kind.clone(),
-                environment: self.environment.clone(),
-                aliases: Arc::clone(&self.aliases),
-                allowed: Arc::clone(&self.allowed),
-                discovery: self.discovery.clone(),
-                backchannel: self.backchannel.clone(),
-                http: self.http.clone(),
-                clock: self.clock.clone(),
-                known: RwLock::new(None),
-                fetching: Mutex::new(()),
-                siblings: moka::sync::Cache::new(0),
-            })
-        }))
+        let made = || Arc::new(self.sibling(&tenant));
+        Ok(self.siblings.as_ref().map_or_else(made, |siblings| siblings.get_with_by_ref(&tenant, made)))
+    }
+
+    fn sibling(&self, tenant: &str) -> Self {
+        Self {
+            tenant: tenant.to_owned(),
+            realm: tenant.to_owned(),
+            host: self.host.clone(),
+            kind: self.kind.clone(),
+            environment: self.environment.clone(),
+            aliases: Arc::clone(&self.aliases),
+            allowed: Arc::clone(&self.allowed),
+            discovery: self.discovery.clone(),
+            backchannel: self.backchannel.clone(),
+            http: self.http.clone(),
+            clock: self.clock.clone(),
+            known: RwLock::new(None),
+            fetching: Mutex::new(()),
+            siblings: None,
+        }
     }
 
     /// The tenant as configured: a GUID, a domain, or a name for several, in lower case. Empty for OpenID Connect.
@@ -214,105 +214,6 @@ impl Authority {
         self.host.origin().ascii_serialization()
     }
 
-    /// The checked discovery document.
-    ///
-    /// # Errors
-    /// [`Error::Transport`] where there is no usable answer or the issuer is another one; [`Error::Refused`] where
-    /// Entra does not know the tenant (AADSTS90002).
-    pub async fn metadata(&self) -> Result<Metadata, Error> {
-        if let Some(metadata) = self.remembered() {
-            return Ok(metadata);
-        }
-        let _one_at_a_time = self.fetching.lock().await;
-        if let Some(metadata) = self.remembered() {
-            return Ok(metadata); // Somebody fetched it while we waited.
-        }
-        let metadata = self.fetch().await?;
-        if let Ok(mut known) = self.known.write() {
-            *known = Some((self.clock.now(), metadata.clone()));
-        }
-        Ok(metadata)
-    }
-
-    fn remembered(&self) -> Option<Metadata> {
-        let known = self.known.read().ok()?;
-        let (since, metadata) = known.as_ref()?;
-        (self.clock.now().duration_since(*since) < REMEMBERED_FOR).then(|| metadata.clone())
-    }
-
-    async fn fetch(&self) -> Result<Metadata, Error> {
-        const TRIED: &str = "fetching the discovery document";
-        if let InstanceDiscovery::Validate { at } = &self.discovery
-            && self.kind == AuthorityKind::Entra
-            && self.cloud().is_none()
-        {
-            instance::validate(&self.http, at, &self.host, &self.tenant).await?;
-        }
-        let path = self.kind.discovery_path(&self.tenant);
-        let url = self.behind(extend(&self.host, &path.iter().map(String::as_str).collect::<Vec<_>>()));
-        let endpoint = without_query(&url);
-        let answer = self.http.send(TRIED, self.http.get(url)).await?;
-        if answer.status != 200 {
-            return Err(match ErrorResponse::parse(&answer.body) {
-                Some(no) => {
-                    let request = format!("the tenant \"{}\"", self.tenant);
-                    Refusal::new(request, answer.status, &Scopes::default(), no).into()
-                }
-                None => answer.unusable(TRIED, endpoint).into(),
-            });
-        }
-        let unusable = |happened: String| TransportError {
-            tried: TRIED.to_owned(),
-            endpoint: endpoint.clone(),
-            happened,
-            retryable: false,
-        };
-        let metadata: Metadata = serde_json::from_slice(&answer.body).map_err(|error| {
-            unusable(format!("it is not a discovery document ({error}); is AZURE_AUTHORITY_HOST right?"))
-        })?;
-        // OpenID Connect Discovery §4.3: another issuer means that somebody else answered.
-        if let Err(expected) = self.issuer_rule(&metadata.issuer) {
-            return Err(unusable(format!(
-                "it names the issuer {}, which is not {expected}; nothing of it is used",
-                metadata.issuer,
-            ))
-            .into());
-        }
-        let metadata = Metadata {
-            token_endpoint: self.behind(metadata.token_endpoint),
-            jwks_uri: self.behind(metadata.jwks_uri),
-            ..metadata
-        };
-        for url in [&metadata.token_endpoint, &metadata.jwks_uri, &metadata.authorization_endpoint] {
-            let ours = self.backchannel.as_ref().is_some_and(|back| back.origin() == url.origin());
-            if url.scheme() != "https" && !is_loopback(url) && !ours {
-                return Err(unusable(format!(
-                    "it names {}, which is neither https nor loopback",
-                    without_query(url)
-                ))
-                .into());
-            }
-            if !ours && !self.may_be_at(url) {
-                return Err(unusable(format!(
-                    "it names {}, which is another host than the authority's",
-                    without_query(url)
-                ))
-                .into());
-            }
-        }
-        Ok(metadata)
-    }
-
-    /// Microsoft's authorities have their endpoints on their own hosts; other providers may have them anywhere.
-    fn may_be_at(&self, endpoint: &Url) -> bool {
-        let host = endpoint.host_str().unwrap_or_default();
-        match self.kind {
-            AuthorityKind::Oidc => true,
-            AuthorityKind::Ciam if host.ends_with(".ciamlogin.com") => true,
-            _ => endpoint.origin() == self.host.origin() || self.aliases.iter().any(|alias| alias == host),
-        }
-    }
-
     /// What the issuer of a document, and later of tokens, has to be; the error is what was expected.
     pub(crate) fn issuer_rule(&self, issuer: &str) -> Result<IssuerRule, String> {
         let wanted = issuer::Wanted {
@@ -328,32 +229,6 @@ impl Authority {
     fn base(&self) -> &str {
         self.host.as_str().trim_end_matches('/')
     }
-
-    /// An endpoint as the authority publishes it: the way back from [`Self::behind`].
-    pub(crate) fn published(&self, endpoint: &Url) -> Url {
-        match &self.backchannel {
-            Some(back) if endpoint.origin() == back.origin() => {
-                let mut url = self.host.clone();
-                url.set_path(endpoint.path());
-                url.set_query(endpoint.query());
-                url
-            }
-            _ => endpoint.clone(),
-        }
-    }
-
-    /// The same endpoint by way of the back channel; what lies outside the authority's own host stays as it is.
-    fn behind(&self, endpoint: Url) -> Url {
-        match &self.backchannel {
-            Some(back) if endpoint.origin() == self.host.origin() => {
-                let mut url = back.clone();
-                url.set_path(endpoint.path());
-                url.set_query(endpoint.query());
-                url
-            }
-            _ => endpoint,
-        }
-    }
 }
 
 /// `base` with path segments added.
@@ -367,7 +242,10 @@ pub(crate) fn extend(base: &Url, segments: &[&str]) -> Url {
 
 /// A tenant that can stand in an address, in lower case.
 fn checked_tenant(tenant: &str) -> Result<String, ConfigError> {
-    if tenant.is_empty() || !tenant.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.') {
+    // Letters or digits somewhere: "." and ".." would vanish from the path.
+    if !tenant.chars().any(|c| c.is_ascii_alphanumeric())
+        || !tenant.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
+    {
         return Err(ConfigError::new(
             "AZURE_TENANT_ID",
             "must be a tenant id (GUID) or a domain of the tenant; where users sign in also organizations, common or \

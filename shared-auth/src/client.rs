@@ -19,6 +19,7 @@ use crate::env::ConfigError;
 use crate::error::Error;
 use crate::http::Http;
 use crate::jwt::{AccessTokenValidator, IdTokenValidator, SigningKeys};
+use crate::lint::{self, Deployment};
 use crate::protocol::scope::Scopes;
 use crate::secret::{AccessToken, App, TokenKind, User, UserAssertion};
 
@@ -62,6 +63,7 @@ pub struct ConfidentialClientBuilder {
     clock_skew: SignedDuration,
     jwks_min_refresh: SignedDuration,
     memory_limit_bytes: u64,
+    deployment: Deployment,
     #[cfg(feature = "redis")]
     redis: Option<crate::cache::redis::RedisCache>,
 }
@@ -104,13 +106,34 @@ impl ConfidentialClientBuilder {
         self
     }
 
+    /// What the program knows about itself, for the look at its settings at the start: likely mistakes are logged as
+    /// warnings, each with what helps.
+    ///
+    /// ```no_run
+    /// # fn example(config: shared_auth::EntraConfig) -> Result<(), shared_auth::ConfigError> {
+    /// use shared_auth::{ConfidentialClient, Deployment};
+    ///
+    /// let deployment = Deployment::new().user_scopes("User.Read").detect_platform();
+    /// let client = ConfidentialClient::builder(config).deployment(deployment).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn deployment(mut self, deployment: Deployment) -> Self {
+        self.deployment = deployment;
+        self
+    }
+
     /// The client. No network yet: the authority is asked when it is first needed.
     ///
     /// # Errors
     /// [`ConfigError`] for an authority that would see the credential in the clear, a malformed tenant, or a CA file
     /// that holds no certificates.
     pub fn build(self) -> Result<ConfidentialClient, ConfigError> {
-        let Self { config, clock, clock_skew, jwks_min_refresh, memory_limit_bytes, .. } = self;
+        let Self { config, clock, clock_skew, jwks_min_refresh, memory_limit_bytes, deployment, .. } = self;
+        #[cfg(feature = "redis")]
+        let deployment = if self.redis.is_some() { deployment.shared_cache() } else { deployment };
+        lint::log(&lint::lint_at(&config, &deployment, clock.now()));
         let http = Http::new(config.extra_ca_certs.as_deref())?;
         let authority = Arc::new(Authority::new(&config, http.clone(), clock.clone())?);
         #[cfg(feature = "redis")]
@@ -167,6 +190,7 @@ impl ConfidentialClient {
             clock_skew: SignedDuration::from_secs(60),
             jwks_min_refresh: SignedDuration::from_secs(300),
             memory_limit_bytes: MEMORY_LIMIT_BYTES,
+            deployment: Deployment::new(),
             #[cfg(feature = "redis")]
             redis: None,
         }

@@ -7,6 +7,7 @@ pub mod actix;
 mod client;
 mod downstream;
 pub mod flows;
+mod lint;
 pub mod service;
 mod settings;
 
@@ -44,6 +45,7 @@ pub use error::{Error, InteractionRequired, Refusal, SignInError, Throttled, Tra
 pub use flows::authorization_code::{AuthCodeFlow, AuthorizationResponse, SignIn};
 pub use flows::long_running::LongRunningKey;
 pub use jwt::{AccessTokenValidator, AppClaims, Caller, Check, IdTokenClaims, TokenRejection, UserClaims};
+pub use lint::{Deployment, Finding, Lint, lint, lint_at};
 pub use protocol::challenge::Challenge;
 pub use protocol::scope::Scopes;
 pub use settings::{DownstreamSettings, Settings};

@@ -13,6 +13,8 @@
 
 mod comments;
 mod credential;
+mod overlay;
+mod read;
 mod section;
 
 use std::collections::BTreeMap;
@@ -20,10 +22,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use url::Url;
 
-use crate::authority::AuthorityKind;
 use crate::client::ConfidentialClient;
 use crate::config::{ApiConfig, EntraConfig};
-use crate::credential::ClientCredential;
 use crate::downstream::DownstreamApi;
 use crate::env::{ConfigError, Problem};
 use crate::protocol::scope::Scopes;
@@ -32,6 +32,10 @@ use self::section::Section;
 
 /// What stands in front of every problem: the names of members are not known before the file is read.
 const NAME: &str = "configuration";
+
+/// The usual names of the two sections.
+const SECTION: &str = "AzureAd";
+const APIS: &str = "DownstreamApis";
 
 /// Members of `AzureAd` that decide nothing here. The paths are fixed, the rest is about .NET.
 const WITHOUT_EFFECT: &[&str] = &[
@@ -60,7 +64,6 @@ const NOT_SUPPORTED: &[&str] = &[
     "TokenDecryptionCredentials",
     "TokenDecryptionCertificates",
     "ClientCapabilities",
-    "SendX5C",
     "AzureRegion",
     "ExtraQueryParameters",
     "AllowWebApiToBeAuthorizedByACL",
@@ -69,11 +72,6 @@ const NOT_SUPPORTED: &[&str] = &[
     "UserAssignedManagedIdentityClientId",
     "KnownAuthorities",
 ];
-
-/// Members of `DownstreamApis.{name}` without effect, and those that are not supported.
-const CALL_WITHOUT_EFFECT: &[&str] = &["HttpMethod", "AcceptHeader", "ContentType"];
-const CALL_NOT_SUPPORTED: &[&str] =
-    &["ProtocolScheme", "ExtraHeaderParameters", "ExtraQueryParameters", "AcquireTokenOptions"];
 
 /// A configuration file, read and checked.
 ///
@@ -133,11 +131,29 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`] with everything that is wrong.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
-        let value = serde_json::from_str(&comments::blanked(text)).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            ConfigError::new(NAME, format!("is not JSON (line {line}, column {column})"))
-        })?;
-        Self::from_value(&value, "AzureAd")
+        Self::from_value(&json(text)?, SECTION)
+    }
+
+    /// As [`Settings::from_json`], with variables over the file as in .NET, so that secrets need not stand in it.
+    ///
+    /// ```
+    /// use shared_auth::Settings;
+    ///
+    /// let file = r#"{ "AzureAd": { "TenantId": "contoso.com", "ClientId": "…", "ClientSecret": "" } }"#;
+    /// let variables = [("AzureAd__ClientSecret".to_owned(), "from the environment".to_owned())];
+    /// assert!(Settings::from_json(file).is_err());
+    /// assert!(Settings::from_json_with(file, variables).is_ok()); // in a program: std::env::vars()
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that is wrong.
+    pub fn from_json_with(
+        text: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut value = json(text)?;
+        overlay::put_over(&mut value, &[SECTION, APIS], variables);
+        Self::from_value(&value, SECTION)
     }
 
     /// Reads TOML with the same names: `[AzureAd]`, `[[AzureAd.ClientCredentials]]`, `[DownstreamApis.Graph]`.
@@ -158,13 +174,20 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`] with everything that is wrong.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        let value: Value = toml::from_str(text).map_err(|error| {
-            // The library's own message quotes the line, and the line may hold a secret.
-            let line =
-                error.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
-            ConfigError::new(NAME, format!("is not TOML (line {line})"))
-        })?;
-        Self::from_value(&value, "AzureAd")
+        Self::from_value(&toml(text)?, SECTION)
+    }
+
+    /// As [`Settings::from_toml`], with variables over the file; see [`Settings::from_json_with`].
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that is wrong.
+    pub fn from_toml_with(
+        text: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut value = toml(text)?;
+        overlay::put_over(&mut value, &[SECTION, APIS], variables);
+        Self::from_value(&value, SECTION)
     }
 
     /// Reads a configuration that was parsed already. `section` is the name that .NET programs pass to
@@ -179,16 +202,16 @@ impl Settings {
         if azure_ad.is_none() {
             notes.problem(section, "is missing");
         }
-        let entra = azure_ad.as_mut().and_then(|section| registration(section, &mut notes));
-        let api = azure_ad.as_mut().and_then(|section| api(section, entra.as_ref(), &mut notes));
+        let entra = azure_ad.as_mut().and_then(|section| read::registration(section, &mut notes));
+        let api = azure_ad.as_mut().and_then(|section| read::api(section, entra.as_ref(), &mut notes));
         if let Some(section) = azure_ad {
             section.finish(WITHOUT_EFFECT, NOT_SUPPORTED, &mut notes);
         }
         let mut downstream = BTreeMap::new();
-        if let Some(apis) = root.member("DownstreamApis") {
-            for (name, value) in Section::new(apis, "DownstreamApis", &mut notes).members() {
-                let section = Section::new(value, &format!("DownstreamApis.{name}"), &mut notes);
-                if let Some(settings) = one_api(section, &mut notes) {
+        if let Some(apis) = root.member(APIS) {
+            for (name, value) in Section::new(apis, APIS, &mut notes).members() {
+                let section = Section::new(value, &format!("{APIS}.{name}"), &mut notes);
+                if let Some(settings) = read::one_api(section, &mut notes) {
                     downstream.insert(name.to_owned(), settings);
                 }
             }
@@ -202,6 +225,20 @@ impl Settings {
     }
 }
 
+fn json(text: &str) -> Result<Value, ConfigError> {
+    serde_json::from_str(&comments::blanked(text)).map_err(|error| {
+        ConfigError::new(NAME, format!("is not JSON (line {}, column {})", error.line(), error.column()))
+    })
+}
+
+fn toml(text: &str) -> Result<Value, ConfigError> {
+    toml::from_str(text).map_err(|error| {
+        // The library's own message quotes the line, and the line may hold a secret.
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        ConfigError::new(NAME, format!("is not TOML (line {})", before.matches('\n').count() + 1))
+    })
+}
+
 /// What came up while reading.
 #[derive(Debug, Default)]
 struct Notes {
@@ -213,88 +250,4 @@ impl Notes {
     fn problem(&mut self, member: &str, reason: &str) {
         self.problems.push(Problem { name: NAME, reason: format!("{member} {reason}") });
     }
-}
-
-/// Authority, client id and credential.
-fn registration(section: &mut Section<'_>, notes: &mut Notes) -> Option<EntraConfig> {
-    let instance = section.url("Instance", notes);
-    let tenant = section.text("TenantId", notes);
-    let authority = section.url("Authority", notes);
-    let policy = section.text("SignUpSignInPolicyId", notes);
-    let client_id = section.text("ClientId", notes);
-    if client_id.is_none() {
-        notes.problem(&section.path("ClientId"), "is missing");
-    }
-    let credential = credential::read(section, notes);
-    let (client_id, credential) = (client_id?, credential?);
-    if authority.is_some() && (instance.is_some() || tenant.is_some()) {
-        let reason = "says the same as Instance and TenantId; keep one of the two";
-        notes.problem(&section.path("Authority"), reason);
-        return None;
-    }
-    if let Some(authority) = authority {
-        return Some(EntraConfig::with_authority(&authority, client_id, credential));
-    }
-    let host = instance.or_else(|| Url::parse(crate::config::PUBLIC_CLOUD).ok())?;
-    if let Some(policy) = policy {
-        // With B2C the tenant is named by its domain.
-        let Some(domain) = section.text("Domain", notes).or(tenant) else {
-            notes.problem(&section.path("Domain"), "is missing: with a policy it names the B2C tenant");
-            return None;
-        };
-        return Some(EntraConfig::b2c(host, domain, policy, client_id, credential));
-    }
-    entra(section, host, tenant, client_id, credential, notes)
-}
-
-fn entra(
-    section: &Section<'_>,
-    host: Url,
-    tenant: Option<String>,
-    client_id: String,
-    credential: ClientCredential,
-    notes: &mut Notes,
-) -> Option<EntraConfig> {
-    let is_ciam = host.host_str().is_some_and(|name| name.ends_with(".ciamlogin.com"));
-    match tenant {
-        None if is_ciam => Some(EntraConfig::ciam(host, client_id, credential)),
-        None => {
-            notes.problem(&section.path("TenantId"), "is missing");
-            None
-        }
-        Some(tenant) => {
-            let authority_kind = if is_ciam { AuthorityKind::Ciam } else { AuthorityKind::Entra };
-            Some(EntraConfig { authority_kind, ..EntraConfig::new(host, tenant, client_id, credential) })
-        }
-    }
-}
-
-fn api(section: &mut Section<'_>, entra: Option<&EntraConfig>, notes: &mut Notes) -> Option<ApiConfig> {
-    let audience = section.text("Audience", notes);
-    let audiences = section.texts("Audiences", notes);
-    let scope = section.text("Scopes", notes);
-    let defaults = ApiConfig::new(&entra?.client_id);
-    let named: Vec<String> = audience.into_iter().chain(audiences).collect();
-    Some(ApiConfig {
-        audiences: if named.is_empty() { defaults.audiences } else { named },
-        scope: scope.unwrap_or(defaults.scope),
-        ..defaults
-    })
-}
-
-fn one_api(mut section: Section<'_>, notes: &mut Notes) -> Option<DownstreamSettings> {
-    let base_url = section.url("BaseUrl", notes);
-    let relative_path = section.text("RelativePath", notes);
-    let scopes: Scopes = section.texts("Scopes", notes).iter().flat_map(|text| text.split(' ')).collect();
-    let request_app_token = section.flag("RequestAppToken", notes);
-    if base_url.is_none() {
-        notes.problem(&section.path("BaseUrl"), "is missing");
-    }
-    section.finish(CALL_WITHOUT_EFFECT, CALL_NOT_SUPPORTED, notes);
-    let mut base_url = base_url?;
-    if let Some(path) = relative_path {
-        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-        base_url = crate::authority::extend(&base_url, &segments);
-    }
-    Some(DownstreamSettings { base_url, scopes, request_app_token })
 }

@@ -46,6 +46,7 @@ fn main() -> ExitCode {
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let client = ConfidentialClient::builder(settings.entra)
         .jwks_min_refresh_seconds(settings.api.jwks_min_refresh_seconds)
+        .shared_cache(settings.redis)
         .build()?;
     let listener = service::bind(settings.listen)?;
     service::until_reachable(&client).await?;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use shared_auth::{ApiConfig, EntraConfig, Env, service};
+use shared_auth::{ApiConfig, EntraConfig, Env, RedisCache, service};
 use url::Url;
 
 /// Where the API listens unless `LISTEN_ADDR` says otherwise.
@@ -16,6 +16,8 @@ pub struct Settings {
     pub api: ApiConfig,
     /// `GRAPH_BASE_URL`.
     pub graph: Url,
+    /// `REDIS_URL`, `CACHE_KEYS` or `CACHE_KEYS_FILE`: where replicas share their tokens; memory alone without it.
+    pub redis: Option<RedisCache>,
     /// `LISTEN_ADDR`.
     pub listen: SocketAddr,
 }
@@ -26,7 +28,8 @@ impl Settings {
         let entra = EntraConfig::from_env(env);
         let api = ApiConfig::from_env(env, entra.as_ref());
         let graph = shared_auth::url_or(env, "GRAPH_BASE_URL", shared_auth::GRAPH);
+        let redis = RedisCache::from_env(env);
         let listen = service::listen_addr(env, LISTEN);
-        Some(Self { entra: entra?, api: api?, graph: graph?, listen: listen? })
+        Some(Self { entra: entra?, api: api?, graph: graph?, redis: redis?, listen: listen? })
     }
 }

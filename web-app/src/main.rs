@@ -43,6 +43,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let client = ConfidentialClient::builder(settings.entra)
         .clock_skew_seconds(settings.clock_skew_seconds)
         .jwks_min_refresh_seconds(settings.jwks_min_refresh_seconds)
+        .shared_cache(settings.redis.clone())
         .build()?;
     let listener = service::bind(settings.listen)?;
     service::until_reachable(&client).await?;
@@ -56,7 +57,8 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             session_key: settings.session_key,
             render_failure: pages::failure,
         },
-    );
+    )
+    .with_redis(settings.redis);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(web::Data::new(apis.clone()))

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 
 use shared_auth::actix::CookieKey;
-use shared_auth::{EntraConfig, Env, Scopes, service};
+use shared_auth::{EntraConfig, Env, RedisCache, Scopes, service};
 use url::Url;
 
 /// Where the app listens unless `LISTEN_ADDR` says otherwise.
@@ -19,6 +19,8 @@ pub struct Settings {
     pub api: Url,
     /// `API_SCOPES`: what to ask for it.
     pub api_scopes: Scopes,
+    /// `REDIS_URL`, `CACHE_KEYS` or `CACHE_KEYS_FILE`: where replicas share tokens and sessions; memory alone without it.
+    pub redis: Option<RedisCache>,
     /// `LISTEN_ADDR`.
     pub listen: SocketAddr,
     /// `PUBLIC_URL`: the origin that browsers see; `http://localhost` with the bound port by default.
@@ -38,6 +40,7 @@ impl Settings {
         let graph = shared_auth::url_or(env, "GRAPH_BASE_URL", shared_auth::GRAPH);
         let api = env.required("API_BASE_URL");
         let api_scopes = env.required::<String>("API_SCOPES");
+        let redis = RedisCache::from_env(env);
         let listen = service::listen_addr(env, LISTEN);
         let public_url = env.optional("PUBLIC_URL");
         let session_key = env.required("SESSION_KEY");
@@ -48,6 +51,7 @@ impl Settings {
             graph: graph?,
             api: api?,
             api_scopes: api_scopes?.into(),
+            redis: redis?,
             listen: listen?,
             public_url: public_url?,
             session_key: session_key?,

@@ -96,7 +96,10 @@ fn token(req: &HttpRequest, state: &LabState) -> Result<Token, Refused> {
     let proof = Proof::Certificate;
     let issue = Issue { base_url: &base, tenant, client: identity, lifetime, proof, capable: false };
     let claims = issue.app_access(api, named);
-    let text = sign(&state.keys.active(), &claims, api.access_token_version)
+    let text = state
+        .keys
+        .active()
+        .and_then(|key| sign(&key, &claims, api.access_token_version))
         .map_err(|_| refuse(500, "server_error", "The token could not be signed"))?;
     Ok(Token { text, client: identity.id, resource: resource.to_owned(), lifetime })
 }

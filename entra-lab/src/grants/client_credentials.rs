@@ -33,7 +33,7 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
         expires_in: lifetime.expires_in,
         ext_expires_in: lifetime.expires_in,
         refresh_in: lifetime.refresh_in(),
-        access_token: sign(&request.state.keys.active(), &claims, api.access_token_version)?,
+        access_token: sign(&*request.state.keys.active()?, &claims, api.access_token_version)?,
         refresh_token: None,
         id_token: None,
         client_info: None,

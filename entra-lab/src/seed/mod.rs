@@ -9,13 +9,13 @@ use std::ops::Range;
 use toml::Spanned;
 use uuid::Uuid;
 
-use crate::directory::{Application, Consent, Directory, Need, RoleAssignment, Tenant, User, VaultSecret};
+use crate::directory::{Application, Consent, Directory, Need, RoleAssignment, Tenant, User};
 
-use crate::policy::{Demand, Policy};
-use file::{File, RawConsent, RawNeed, RawPolicy, RawRoleAssignment, RawTenant, RawVaultSecret};
+use file::{File, RawConsent, RawNeed, RawRoleAssignment, RawTenant};
 
 mod credentials;
 mod file;
+mod rules;
 
 /// The seed that is built into the binary.
 pub const DEFAULT_SEED: &str = include_str!("../../seed.toml");
@@ -130,9 +130,9 @@ fn tenant(raw: RawTenant) -> Result<Tenant, Complaint> {
     tenant.consents = raw.consent.into_iter().map(|c| consent(&tenant, c)).collect::<Result<_, _>>()?;
     tenant.role_assignments =
         raw.role_assignment.into_iter().map(|a| role_assignment(&tenant, a)).collect::<Result<_, _>>()?;
-    tenant.policies = raw.policy.into_iter().map(|p| policy(&tenant, p)).collect::<Result<_, _>>()?;
+    tenant.policies = raw.policy.into_iter().map(|p| rules::policy(&tenant, p)).collect::<Result<_, _>>()?;
     tenant.vault_secrets =
-        raw.vault_secret.into_iter().map(|s| vault_secret(&tenant, s)).collect::<Result<_, _>>()?;
+        raw.vault_secret.into_iter().map(|s| rules::vault_secret(&tenant, s)).collect::<Result<_, _>>()?;
     Ok(tenant)
 }
 
@@ -199,36 +199,4 @@ fn role_assignment(tenant: &Tenant, raw: RawRoleAssignment) -> Result<RoleAssign
     };
     let roles = raw.roles.iter().map(|r| role(resource, r)).collect::<Result<_, _>>()?;
     Ok(RoleAssignment { principal, resource: resource.id, roles })
-}
-
-fn policy(tenant: &Tenant, raw: RawPolicy) -> Result<Policy, Complaint> {
-    let need = |what: &str| (raw.kind.span(), format!("a policy of this kind needs {what}"));
-    let demand = match raw.kind.get_ref().as_str() {
-        "require_mfa" => Demand::RequireMfa,
-        "block" => Demand::Block,
-        "auth_context" => Demand::AuthContext { context: raw.context.ok_or_else(|| need("context"))? },
-        "sign_in_frequency" => {
-            Demand::SignInFrequency { seconds: raw.seconds.ok_or_else(|| need("seconds"))? }
-        }
-        _ => {
-            let kinds = "kind is require_mfa, auth_context, sign_in_frequency or block";
-            return Err((raw.kind.span(), kinds.to_owned()));
-        }
-    };
-    let apps = |list: &[Spanned<Uuid>]| {
-        list.iter().map(|id| app(tenant, id).map(|a| a.id)).collect::<Result<Vec<_>, _>>()
-    };
-    Ok(Policy {
-        id: raw.id.unwrap_or_else(|| Uuid::new_v5(&tenant.id, raw.name.get_ref().as_bytes())),
-        demand,
-        users: raw.users.iter().map(|upn| user(tenant, upn)).collect::<Result<_, _>>()?,
-        clients: apps(&raw.clients)?,
-        resources: apps(&raw.resources)?,
-        name: raw.name.into_inner(),
-    })
-}
-
-fn vault_secret(tenant: &Tenant, raw: RawVaultSecret) -> Result<VaultSecret, Complaint> {
-    let readers = raw.readers.iter().map(|id| app(tenant, id).map(|a| a.id)).collect::<Result<_, _>>()?;
-    Ok(VaultSecret { name: raw.name, value: raw.value, content_type: raw.content_type, readers })
 }

@@ -76,7 +76,7 @@ impl ForUser<'_> {
         let facts = (&self.sign_in.strength, self.sign_in.auth_time);
         self.state.policies.must_allow(self.tenant, self.user, self.client, api.id, facts, now)?;
         let scopes = permissions::granted(self.state, self.tenant, self.user, self.client, entry)?;
-        let key = self.state.keys.active();
+        let key = self.state.keys.active()?;
         let of = OnBehalf {
             user: self.user,
             scopes: &scopes,

@@ -43,6 +43,8 @@ pub(super) enum Reason {
     NotFound,
     /// A form that was not sent from our own page, or too late.
     ForeignForm,
+    /// Who is signed in cannot be found out at the moment, and nobody can sign in.
+    SessionsAway,
     /// The framework refused the request before a handler saw it.
     BadRequest(StatusCode),
     /// Something failed on the way.
@@ -75,6 +77,13 @@ impl PageError {
                 "It did not come from a current page of this site, so nothing was done.",
                 "Go back, load the page again and press the button once more.",
             ),
+            Reason::SessionsAway => Failure::new(
+                503,
+                "We cannot see who you are at the moment",
+                "The place where this site keeps its sign-ins does not answer. Yours is still there.",
+                "Try again in a minute.",
+            )
+            .retry(path),
             Reason::BadRequest(status) => Failure::new(
                 status.as_u16(),
                 "That request cannot be answered",
@@ -98,6 +107,7 @@ impl fmt::Display for PageError {
             Reason::NobodySignedIn => f.write_str("nobody is signed in"),
             Reason::NotFound => f.write_str("no such page"),
             Reason::ForeignForm => f.write_str("a form without this session's CSRF token"),
+            Reason::SessionsAway => f.write_str("the sessions cannot be reached"),
             Reason::BadRequest(status) => write!(f, "the framework answered {status}"),
             Reason::Error(error) => error.fmt(f),
         }

@@ -6,7 +6,7 @@
 //! | `error_response.rs` | an [`Error`](crate::Error) as the answer of an API |
 //! | `sign_in.rs` | a web app: the routes for signing in and out |
 //! | `session.rs` | the typed server-side session, the signed-in user as a handler argument |
-//! | `session_store.rs` | where sessions live |
+//! | `session_store/` | where sessions live: in memory, or in Redis |
 //! | `health.rs` | the two questions that an orchestrator asks |
 //! | `failure.rs` | an [`Error`](crate::Error) as a page that says what happened and what to do |
 

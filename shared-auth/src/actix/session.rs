@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use super::failure::{PageError, Reason};
+use super::session_store::Sessions;
 use super::sign_in::SignInRoutes;
 use crate::client::{Account, AuthenticationResult, ConfidentialClient};
 use crate::error::{Error, SignInError};
@@ -106,7 +107,11 @@ impl FromRequest for SignedInUser {
     type Future = Ready<Result<Self, PageError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(signed_in(request).ok_or(PageError(Reason::NobodySignedIn)))
+        let nobody = || match Sessions::is_away(&request.get_session()) {
+            true => Reason::SessionsAway,
+            false => Reason::NobodySignedIn,
+        };
+        ready(signed_in(request).ok_or_else(|| PageError(nobody())))
     }
 }
 

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use actix_session::config::{BrowserSession, CookieContentSecurity};
 use actix_session::{SessionExt, SessionMiddleware};
 use actix_web::body::{EitherBody, MessageBody};
-use actix_web::cookie::{SameSite, time};
+use actix_web::cookie::SameSite;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::{Method, header};
 use actix_web::middleware::DefaultHeaders;
@@ -25,7 +25,7 @@ use url::Url;
 
 use super::failure::{Failure, PageError, Reason};
 use super::session::{CookieKey, OpenChallenge, SignedInUser, TypedSession, is_csrf_token, signed_in};
-use super::session_store::MemorySessionStore;
+use super::session_store::{IDLE_LIFETIME, Sessions};
 use crate::client::ConfidentialClient;
 use crate::error::Error;
 use crate::flows::authorization_code::AuthorizationResponse;
@@ -35,8 +35,6 @@ const SIGN_IN: &str = "/auth/sign-in";
 const SIGN_OUT: &str = "/auth/sign-out";
 const CALLBACK: &str = "/signin-oidc";
 const SIGNED_OUT: &str = "/signout-callback-oidc";
-/// A session that nobody uses for this long ends.
-const IDLE_LIFETIME: time::Duration = time::Duration::hours(8);
 
 /// What the sign-in of an app needs to know.
 #[derive(Clone)]
@@ -91,13 +89,33 @@ impl fmt::Debug for SignInOptions {
 pub struct SignInRoutes {
     client: ConfidentialClient,
     options: SignInOptions,
-    sessions: MemorySessionStore,
+    sessions: Sessions,
 }
 
 impl SignInRoutes {
     /// The routes for a client. Make them once, outside the factory of the app.
     pub fn new(client: ConfidentialClient, options: SignInOptions) -> Self {
-        Self { client, options, sessions: MemorySessionStore::new() }
+        let sessions = Sessions::in_memory(client.inner.clock.clone());
+        Self { client, options, sessions }
+    }
+
+    /// Keeps the sessions in a Redis, so that every replica of the app knows them; `None` leaves them in memory.
+    ///
+    /// While Redis is away nobody can sign in or out, pages for everybody go on, and whoever was signed in still is
+    /// when it is back.
+    #[cfg(feature = "redis")]
+    #[must_use]
+    pub fn with_redis(mut self, redis: impl Into<Option<crate::cache::redis::RedisCache>>) -> Self {
+        if let Some(redis) = redis.into() {
+            let (authority, clock) = (&self.client.inner.authority, self.client.inner.clock.clone());
+            let namespace = crate::cache::redis::namespace(
+                authority.environment(),
+                authority.realm(),
+                self.client.client_id(),
+            );
+            self.sessions = Sessions::in_redis(redis, &namespace, clock);
+        }
+        self
     }
 
     /// Adds the four routes.
@@ -180,6 +198,10 @@ async fn start(
     routes: web::Data<SignInRoutes>,
 ) -> Result<HttpResponse, PageError> {
     let session = TypedSession(request.get_session());
+    // A browser that comes back to an app which has forgotten it would only have to start again.
+    if Sessions::is_away(&session.0) || routes.sessions.ready().await.is_err() {
+        return Err(PageError(Reason::SessionsAway));
+    }
     let return_to = own_path(&routes.options.public_url, &query.return_to);
     let callback = routes.own_address(CALLBACK);
     // What a page could not do silently is asked for now: claims to satisfy, scopes to consent to.
@@ -202,6 +224,9 @@ async fn start(
 /// Steps 4 to 8.
 async fn callback(request: HttpRequest, routes: web::Data<SignInRoutes>) -> Result<HttpResponse, PageError> {
     let session = TypedSession(request.get_session());
+    if Sessions::is_away(&session.0) {
+        return Err(PageError(Reason::SessionsAway));
+    }
     let response = AuthorizationResponse::parse(request.query_string()).map_err(Error::from)?;
     // Step 5. Found by `state` among the sign-ins that this very browser began; gone from there before it is used.
     let (flow, return_to) = session.take(&response)?;
@@ -227,6 +252,9 @@ async fn sign_out(
     routes: web::Data<SignInRoutes>,
 ) -> Result<HttpResponse, PageError> {
     let session = TypedSession(request.get_session());
+    if Sessions::is_away(&session.0) {
+        return Err(PageError(Reason::SessionsAway)); // To say "signed out" now would not be true.
+    }
     let Some(user) = session.user() else {
         return Ok(to("/")); // Another tab was faster.
     };

@@ -3,27 +3,23 @@
 //! A hit takes one shared lock of one shard, allocates nothing and copies no token text. Changes of one partition wait
 //! for each other, so that none of them is lost.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter};
 
 use super::key::{Id, PartitionKey};
+use super::names::Names;
 use super::shared::{Found, Listener, milliseconds};
+use super::token::CachedToken;
 use super::users::UserIndex;
 use crate::clock::SharedClock;
 use crate::protocol::scope::Scopes;
-use crate::secret::{AccessToken, RefreshToken, TokenKind};
+use crate::secret::{RefreshToken, TokenKind};
 
-/// A token counts as expired this long before it is: it must survive the call it is meant for, and clocks differ.
-const EXPIRY_BUFFER: SignedDuration = SignedDuration::from_mins(5);
-/// Longer than the longest token that Entra issues (28 hours, continuous access evaluation); what claims more is
-/// corrupt, or the clock was moved.
-const LONGEST_LIFETIME: SignedDuration = SignedDuration::from_hours(48);
 /// All partitions together, by default. About 10,000 signed-in users with two tokens each; the least used give way.
 pub(crate) const MEMORY_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 const USUAL_PARTITIONS: usize = 10_000;
@@ -53,105 +49,6 @@ struct Shared<K: TokenKind> {
 impl<K: TokenKind> Clone for MemoryCache<K> {
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared) }
-    }
-}
-
-/// An access token with what decides whether it may be used.
-#[derive(Debug)]
-pub(crate) struct CachedToken<K: TokenKind> {
-    pub access_token: AccessToken<K>,
-    pub scopes: Scopes,
-    /// What was asked for with it and not granted.
-    pub declined: Scopes,
-    pub expires_at: Timestamp,
-    cached_at: Timestamp,
-    /// Five minutes before the token ends, or when the assertion ends with which it was got.
-    usable_until: Timestamp,
-    /// From then on a successor should be fetched in the background.
-    refresh_at: Option<Timestamp>,
-}
-
-impl<K: TokenKind> CachedToken<K> {
-    pub fn new(
-        access_token: AccessToken<K>,
-        scopes: Scopes,
-        expires_at: Timestamp,
-        cached_at: Timestamp,
-    ) -> Self {
-        let usable_until = expires_at.checked_sub(EXPIRY_BUFFER).unwrap_or(Timestamp::MIN);
-        let declined = Scopes::default();
-        Self { access_token, scopes, declined, expires_at, cached_at, usable_until, refresh_at: None }
-    }
-
-    /// What was asked for. The token then serves the same request again even where less was granted: asking Entra once
-    /// more would bring the same answer.
-    #[must_use]
-    pub fn asked_for(mut self, asked: &Scopes) -> Self {
-        self.declined = asked.without(&self.scopes);
-        self
-    }
-
-    /// What was asked for with it and not granted.
-    #[must_use]
-    pub fn declining(mut self, declined: Scopes) -> Self {
-        self.declined = declined;
-        self
-    }
-
-    /// When it was got.
-    pub fn cached_at(&self) -> Timestamp {
-        self.cached_at
-    }
-
-    /// The times that decide about it, beside its expiry.
-    pub(super) fn times(&self) -> Times {
-        Times { cached_at: self.cached_at, usable_until: self.usable_until, refresh_at: self.refresh_at }
-    }
-
-    fn serves(&self, wanted: &Scopes) -> bool {
-        self.scopes.contains_all(wanted)
-            || (!self.declined.is_empty() && self.scopes.with(&self.declined).contains_all(wanted))
-    }
-
-    /// The token must not be served after `end`. The five minutes do not apply here: the assertion is not sent again.
-    #[must_use]
-    pub fn ending_with(mut self, end: Timestamp) -> Self {
-        self.usable_until = self.usable_until.min(end);
-        self
-    }
-
-    /// A successor should be fetched from `at` on.
-    #[must_use]
-    pub fn refreshed_at(mut self, at: Option<Timestamp>) -> Self {
-        self.refresh_at = at;
-        self
-    }
-
-    /// True where the token is good and old enough for a successor.
-    pub fn wants_refresh(&self, now: Timestamp) -> bool {
-        self.refresh_at.is_some_and(|at| at <= now)
-    }
-
-    pub(super) fn is_usable(&self, now: Timestamp) -> bool {
-        // A token from the future means that the clock was moved back: its expiry says nothing any more.
-        now < self.usable_until
-            && self.usable_until.duration_since(now) < LONGEST_LIFETIME
-            && self.cached_at <= now
-    }
-}
-
-/// When a token was got, until when it may be used, from when on it should be renewed.
-pub(super) struct Times {
-    pub cached_at: Timestamp,
-    pub usable_until: Timestamp,
-    pub refresh_at: Option<Timestamp>,
-}
-
-impl<K: TokenKind> Clone for CachedToken<K> {
-    fn clone(&self) -> Self {
-        let (access_token, scopes, declined) =
-            (self.access_token.clone(), self.scopes.clone(), self.declined.clone());
-        Self { access_token, scopes, declined, ..*self }
     }
 }
 
@@ -216,25 +113,6 @@ impl<K: TokenKind> Partition<K> {
     }
 }
 
-/// Partitions by the names that they have outside this process. Clones share the index.
-#[derive(Debug, Clone, Default)]
-struct Names(Arc<Mutex<HashMap<Id, PartitionKey>>>);
-
-impl Names {
-    fn add(&self, key: &PartitionKey) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key.id()).or_insert_with(|| key.clone());
-    }
-
-    fn forget(&self, key: &PartitionKey) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key.id());
-    }
-
-    #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "no backend is compiled in"))]
-    fn get(&self, id: Id) -> Option<PartitionKey> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
-    }
-}
-
 impl<K: TokenKind> MemoryCache<K> {
     /// `shared`: there is a level behind this one, whose names for partitions must be understood.
     pub fn new(clock: SharedClock, limit_bytes: u64, shared: bool) -> Self {
@@ -250,7 +128,17 @@ impl<K: TokenKind> MemoryCache<K> {
         );
         let writers = std::array::from_fn(|_| Mutex::new(()));
         let hasher = RandomState::new();
-        Self { shared: Arc::new(Shared { partitions, users, names, removals: AtomicU64::new(0), writers, hasher, clock }) }
+        Self {
+            shared: Arc::new(Shared {
+                partitions,
+                users,
+                names,
+                removals: AtomicU64::new(0),
+                writers,
+                hasher,
+                clock,
+            }),
+        }
     }
 
     /// A token that holds every scope wanted and is good for more than five minutes.
@@ -496,7 +384,7 @@ struct Bytes;
 
 impl<K: TokenKind> Weighter<PartitionKey, Arc<Partition<K>>> for Bytes {
     fn weight(&self, key: &PartitionKey, partition: &Arc<Partition<K>>) -> u64 {
-        const PER_PARTITION: usize = 360; // with its line in the index of users
+        const PER_PARTITION: usize = 460; // with its lines in the indexes of users and of names
         const PER_TOKEN: usize = 160;
         let tokens = partition.tokens.iter().map(|token| {
             let scopes: usize = token.scopes.iter().map(|scope| scope.len() + 16).sum();
@@ -509,13 +397,19 @@ impl<K: TokenKind> Weighter<PartitionKey, Arc<Partition<K>>> for Bytes {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
     use crate::clock::{Clock, ManualClock};
-    use crate::secret::User;
+    use crate::secret::{AccessToken, User};
 
     fn cache() -> (MemoryCache<User>, ManualClock, PartitionKey) {
         let clock = ManualClock::at(Timestamp::from_second(1_800_000_000).unwrap());
-        (MemoryCache::new(Arc::new(clock.clone()), MEMORY_LIMIT_BYTES, false), clock, PartitionKey::account("e", "t", "c", "u"))
+        (
+            MemoryCache::new(Arc::new(clock.clone()), MEMORY_LIMIT_BYTES, false),
+            clock,
+            PartitionKey::account("e", "t", "c", "u"),
+        )
     }
 
     fn token(

@@ -7,6 +7,7 @@
 mod flight;
 mod key;
 mod memory;
+mod names;
 mod record;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
@@ -15,9 +16,11 @@ mod seal;
 mod shared;
 mod store;
 mod throttle;
+mod token;
 mod users;
 
 pub(crate) use key::PartitionKey;
-pub(crate) use memory::{CachedToken, MEMORY_LIMIT_BYTES};
+pub(crate) use memory::MEMORY_LIMIT_BYTES;
 pub use seal::KeyRing;
 pub(crate) use store::{TokenStore, Wanted};
+pub(crate) use token::CachedToken;

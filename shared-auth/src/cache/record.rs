@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::memory::CachedToken;
+use super::token::CachedToken;
 use crate::protocol::scope::Scopes;
 use crate::secret::{AccessToken, RefreshToken, TokenKind};
 
@@ -64,7 +64,10 @@ impl TokenRecord<'_> {
             time(record.expires_at)?,
             cached_at,
         );
-        let token = token.ending_with(time(record.usable_until)?).refreshed_at(refresh_at).declining(record.declined.into());
+        let token = token
+            .ending_with(time(record.usable_until)?)
+            .refreshed_at(refresh_at)
+            .declining(record.declined.into());
         Some((token, record.user.map(Arc::from)))
     }
 }
@@ -84,7 +87,10 @@ struct Refresh<'a> {
 
 impl RefreshRecord {
     pub fn encode(token: &RefreshToken, user: Option<&str>) -> Zeroizing<Vec<u8>> {
-        encoded(&Refresh { refresh_token: token.expose(), user: user.map(str::to_owned) }, token.expose().len())
+        encoded(
+            &Refresh { refresh_token: token.expose(), user: user.map(str::to_owned) },
+            token.expose().len(),
+        )
     }
 
     pub fn decode(plain: &[u8]) -> Option<Self> {

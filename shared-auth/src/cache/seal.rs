@@ -96,7 +96,7 @@ impl KeyRing {
     /// Opens what was sealed for `place`. `None` for anything else, whatever is wrong with it.
     pub(crate) fn open(&self, place: &[&[u8]], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let plain = self.try_open(place, sealed);
-        if plain.is_none() && self.unreadable.fetch_add(1, Ordering::Relaxed) % SAY_ONE_IN == 0 {
+        if plain.is_none() && self.unreadable.fetch_add(1, Ordering::Relaxed).is_multiple_of(SAY_ONE_IN) {
             tracing::warn!(
                 so_far = self.unreadable(),
                 "a shared value could not be opened; it counts as absent (an old key that was dropped, or somebody else's value)"
@@ -140,8 +140,7 @@ impl FromStr for KeyRing {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const HELP: &str =
-            "each key must be 32 random bytes in base64, newest first, separated by commas: openssl rand -base64 32";
+        const HELP: &str = "each key must be 32 random bytes in base64, newest first, separated by commas: openssl rand -base64 32";
         let keys = text.split([',', ' ', '\t', '\r', '\n']).filter(|key| !key.is_empty()).map(|key| {
             let bytes = Zeroizing::new(STANDARD.decode(key).map_err(|_| HELP)?);
             // Which key it is, not what it is: the id stands beside every value.
@@ -227,7 +226,8 @@ mod tests {
 
     #[test]
     fn a_new_key_seals_while_the_old_one_still_opens() {
-        let (before, during, after) = (ring(&key(1)), ring(&format!("{}, {}\n", key(2), key(1))), ring(&key(2)));
+        let (before, during, after) =
+            (ring(&key(1)), ring(&format!("{}, {}\n", key(2), key(1))), ring(&key(2)));
         let (old, new) = (before.seal(PLACE, b"old").unwrap(), during.seal(PLACE, b"new").unwrap());
 
         assert_eq!(during.open(PLACE, &old).unwrap().as_slice(), b"old");
@@ -238,7 +238,13 @@ mod tests {
 
     #[test]
     fn keys_of_a_wrong_size_are_refused_without_being_repeated() {
-        for text in ["", " , ", "s3cret", &STANDARD.encode([1; 31]), &format!("{},{}", key(1), STANDARD.encode([2; 33]))] {
+        for text in [
+            "",
+            " , ",
+            "s3cret",
+            &STANDARD.encode([1; 31]),
+            &format!("{},{}", key(1), STANDARD.encode([2; 33])),
+        ] {
             let reason = text.parse::<KeyRing>().unwrap_err();
             assert!(!reason.contains("s3cret") && reason.contains("32 random bytes"), "{text}");
         }

@@ -17,9 +17,9 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::key::{Id, PartitionKey};
-use super::memory::CachedToken;
 use super::record::{RefreshRecord, TokenRecord};
 use super::seal::KeyRing;
+use super::token::CachedToken;
 use crate::clock::SharedClock;
 use crate::protocol::scope::Scopes;
 use crate::secret::{RefreshToken, TokenKind};
@@ -81,6 +81,9 @@ pub(crate) struct Lease {
     pub holder: String,
 }
 
+/// Tells whether a value is the one that is meant.
+pub(crate) type Recognise = Box<dyn Fn(&[u8]) -> bool + Send + Sync>;
+
 /// A store that replicas share. It knows names that are hashes and values that are sealed.
 pub(crate) trait Backend: fmt::Debug + Send + Sync {
     fn read(&self, partition: Id) -> BoxFuture<'_, Result<Raw, Away>>;
@@ -95,7 +98,7 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
         &self,
         partition: Id,
         field: &'static str,
-        is_it: Box<dyn Fn(&[u8]) -> bool + Send + Sync>,
+        is_it: Recognise,
     ) -> BoxFuture<'_, Result<(), Away>>;
     /// Tells `listener` from now on what other replicas do, for as long as it exists.
     fn tell(&self, listener: Weak<dyn Listener>);
@@ -195,7 +198,8 @@ impl SharedLevel {
             Some(_) => now.checked_add(REFRESH_TOKEN_LIFETIME).unwrap_or(token.expires_at),
             None => token.expires_at,
         };
-        let ttl = Duration::try_from(ends.duration_since(now)).unwrap_or_default().max(Duration::from_secs(1));
+        let ttl =
+            Duration::try_from(ends.duration_since(now)).unwrap_or_default().max(Duration::from_secs(1));
         let write = Write {
             partition: id,
             knew_removal: found.map(|found| found.removed_at),
@@ -236,7 +240,9 @@ impl SharedLevel {
             Box::pin(async move {
                 let opener = level.clone();
                 let is_it = move |value: &[u8]| {
-                    let kept = opener.unseal(id, REFRESH_TOKEN, value).and_then(|(_, plain)| RefreshRecord::decode(&plain));
+                    let kept = opener
+                        .unseal(id, REFRESH_TOKEN, value)
+                        .and_then(|(_, plain)| RefreshRecord::decode(&plain));
                     kept.is_some_and(|kept| kept.token.expose() == refused.expose())
                 };
                 level.backend.remove_field(id, REFRESH_TOKEN, Box::new(is_it)).await
@@ -251,7 +257,9 @@ impl SharedLevel {
         let waiting = Arc::clone(&self.waiting_removals);
         if waiting.fetch_add(1, Ordering::Relaxed) >= MANY {
             waiting.fetch_sub(1, Ordering::Relaxed);
-            tracing::warn!("too many removals wait for the shared cache; one was dropped, and the entries end by themselves");
+            tracing::warn!(
+                "too many removals wait for the shared cache; one was dropped, and the entries end by themselves"
+            );
             return;
         }
         self.backend.spawn(Box::pin(async move {
@@ -293,18 +301,22 @@ impl SharedLevel {
         };
         for (field, value) in raw.fields {
             let user = match self.unseal(id, &field, &value) {
-                Some((stamp, plain)) if field == REFRESH_TOKEN => RefreshRecord::decode(&plain).map(|record| {
-                    found.refresh_token = Some((record.token, stamp));
-                    found.stamps.insert(field.clone(), stamp);
-                    record.user
-                }),
+                Some((stamp, plain)) if field == REFRESH_TOKEN => {
+                    RefreshRecord::decode(&plain).map(|record| {
+                        found.refresh_token = Some((record.token, stamp));
+                        found.stamps.insert(field.clone(), stamp);
+                        record.user
+                    })
+                }
                 Some((stamp, plain)) => {
                     // Its own expiry counts, and not only the backend's.
-                    TokenRecord::decode::<K>(&plain, now).filter(|(token, _)| token.is_usable(now)).map(|(token, user)| {
-                        found.tokens.push(token);
-                        found.stamps.insert(field.clone(), stamp);
-                        user
-                    })
+                    TokenRecord::decode::<K>(&plain, now).filter(|(token, _)| token.is_usable(now)).map(
+                        |(token, user)| {
+                            found.tokens.push(token);
+                            found.stamps.insert(field.clone(), stamp);
+                            user
+                        },
+                    )
                 }
                 None => None,
             };

@@ -15,9 +15,10 @@ use tokio::time::Instant;
 
 use super::flight::Flights;
 use super::key::PartitionKey;
-use super::memory::{CachedToken, MemoryCache};
+use super::memory::MemoryCache;
 use super::shared::{Found, LEASE, Lease, SharedLevel, Written};
 use super::throttle::Throttle;
+use super::token::CachedToken;
 use crate::client::{AuthenticationResult, CacheRefreshReason, TokenSource};
 use crate::clock::SharedClock;
 use crate::error::Error;
@@ -265,11 +266,19 @@ impl<K: TokenKind> TokenStore<K> {
     }
 
     /// Waits until this replica may ask Entra, or another one has done so.
-    async fn turn(&self, shared: &SharedLevel, partition: &PartitionKey, scopes: &Scopes, key: &str) -> Turn<K> {
+    async fn turn(
+        &self,
+        shared: &SharedLevel,
+        partition: &PartitionKey,
+        scopes: &Scopes,
+        key: &str,
+    ) -> Turn<K> {
         let (lease, give_up) = (shared.lease(key), Instant::now() + LEASE);
         loop {
             let removals = self.cache.removals();
-            let Some((ours, found)) = shared.lease_and_load(partition, &lease).await else { return Turn::Anyway };
+            let Some((ours, found)) = shared.lease_and_load(partition, &lease).await else {
+                return Turn::Anyway;
+            };
             self.cache.merge(partition, &found, removals);
             if let Some(token) = self.cache.token(partition, scopes) {
                 if ours {

@@ -1,10 +1,11 @@
 //! A certificate as the credential: only its owner can sign, and only the public half is registered.
 //!
-//! Each assertion is for one token endpoint and lives ten minutes (`assertion.rs`); it serves several requests until
-//! five minutes before its end, because signing costs a millisecond. Where the certificate comes from, and when it is
-//! read again, stands in `source.rs`; what may be read, in `signing.rs`.
+//! Each assertion is for one token endpoint and lives ten minutes (`assertion.rs`); when one is signed, and with
+//! which certificate, stands in `prove.rs`. Where the certificate comes from, and when it is read again, stands in
+//! `source.rs`; what may be read, in `signing.rs`.
 
 mod assertion;
+mod prove;
 mod signing;
 mod source;
 
@@ -18,17 +19,12 @@ use url::Url;
 
 use self::assertion::Style;
 pub(super) use self::signing::SigningCertificate;
-use self::source::{Look, Source, Stamp};
+use self::source::{Source, Stamp};
+use super::ClientCredential;
 use super::key_vault::{KeyVaultAccess, VaultSecret};
-use super::{ClientCredential, Proof, ProofContext};
 use crate::env::ConfigError;
-use crate::error::Error;
 use crate::secret::ClientAssertion;
 
-/// An assertion is not used in the last five minutes of its ten.
-const SPARE: SignedDuration = SignedDuration::from_mins(5);
-/// One for each token endpoint and client; more than this is a program that serves very many tenants.
-const REMEMBERED_ASSERTIONS: usize = 1024;
 /// From here on a certificate counts as about to end, and its source is asked for a newer one each time.
 const NEAR_THE_END: SignedDuration = SignedDuration::from_hours(24);
 
@@ -91,6 +87,11 @@ impl ClientCertificate {
 
     /// Two PEM texts: certificate and chain, and the private key.
     ///
+    /// ```
+    /// let error = shared_auth::ClientCertificate::from_pem_and_key("", "").unwrap_err();
+    /// assert!(error.to_string().contains("holds no certificate"));
+    /// ```
+    ///
     /// # Errors
     /// As [`ClientCertificate::from_pem`].
     pub fn from_pem_and_key(
@@ -102,6 +103,10 @@ impl ClientCertificate {
 
     /// A PFX file's content (PKCS#12). Key Vault's exports have the empty password.
     ///
+    /// ```
+    /// assert!(shared_auth::ClientCertificate::from_pfx("no PFX file", "password").is_err());
+    /// ```
+    ///
     /// # Errors
     /// As [`ClientCertificate::from_pem`], and where the password is wrong or this build lacks the feature `pkcs12`.
     pub fn from_pfx(pfx: impl AsRef<[u8]>, password: &str) -> Result<Self, ConfigError> {
@@ -109,6 +114,11 @@ impl ClientCertificate {
     }
 
     /// A PEM or PFX file, told apart by its content. It is read again when it changes, and before the certificate ends.
+    ///
+    /// ```
+    /// let error = shared_auth::ClientCertificate::from_file("/nowhere/app.pfx", Some("password")).unwrap_err();
+    /// assert!(error.to_string().contains("/nowhere/app.pfx cannot be read"));
+    /// ```
     ///
     /// # Errors
     /// As [`ClientCertificate::from_pfx`], and where the file cannot be read.
@@ -118,7 +128,12 @@ impl ClientCertificate {
         Ok(certificate)
     }
 
-    /// Two PEM files, read again when one of them changes.
+    /// Two PEM files, read again when one of them changes: `tls.crt` and `tls.key` of a Kubernetes secret.
+    ///
+    /// ```
+    /// let pair = shared_auth::ClientCertificate::from_files("/nowhere/tls.crt", "/nowhere/tls.key");
+    /// assert!(pair.is_err());
+    /// ```
     ///
     /// # Errors
     /// As [`ClientCertificate::from_file`].
@@ -152,6 +167,12 @@ impl ClientCertificate {
 
     /// Sends the whole chain along (`x5c`), for registrations that trust a subject name and its issuer instead of one
     /// certificate. Off by default: it makes each request some kilobytes larger.
+    ///
+    /// ```no_run
+    /// # use shared_auth::ClientCertificate;
+    /// let certificate = ClientCertificate::from_file("/run/secrets/app.pem", None)?.send_x5c(true);
+    /// # Ok::<(), shared_auth::ConfigError>(())
+    /// ```
     #[must_use]
     pub fn send_x5c(mut self, send: bool) -> Self {
         self.style.x5c = send;
@@ -159,6 +180,12 @@ impl ClientCertificate {
     }
 
     /// Signs with RS256 and names the certificate by its SHA-1 thumbprint (`x5t`), which is what AD FS understands.
+    ///
+    /// ```no_run
+    /// # use shared_auth::ClientCertificate;
+    /// let certificate = ClientCertificate::from_file("/run/secrets/app.pem", None)?.rs256();
+    /// # Ok::<(), shared_auth::ConfigError>(())
+    /// ```
     #[must_use]
     pub fn rs256(mut self) -> Self {
         self.style.rs256 = true;
@@ -202,86 +229,6 @@ impl ClientCertificate {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// An assertion for the request at hand; `again` reads the source whatever it looks like, because Entra refused
-    /// what was signed before.
-    pub(super) async fn prove(&self, context: &ProofContext<'_>, again: bool) -> Result<Proof, Error> {
-        let certificate = self.current(context, again).await?;
-        let now = context.now();
-        certificate.check_dates(now).map_err(|reason| ConfigError::new(self.shared.name, reason))?;
-
-        let asked = &context.asked;
-        let key = (asked.token_endpoint.as_str().to_owned(), asked.client_id.clone());
-        let made_with = self.style.mark(&certificate);
-        if let Some(known) = self.state().assertions.get(&key)
-            && known.made_with == made_with
-            && known.from <= now
-            && now < known.until
-        {
-            return Ok(Proof::Assertion { assertion: known.assertion.clone(), made_with });
-        }
-        let signed = assertion::sign(&certificate, self.style, asked, now)
-            .map_err(|reason| ConfigError::new(self.shared.name, reason))?;
-        let mut state = self.state();
-        if state.assertions.len() >= REMEMBERED_ASSERTIONS {
-            state.assertions.clear();
-        }
-        let (from, until) = (now, now + assertion::LIFETIME - SPARE);
-        let remembered = Remembered { assertion: signed.clone(), made_with: made_with.clone(), from, until };
-        state.assertions.insert(key, remembered);
-        Ok(Proof::Assertion { assertion: signed, made_with })
-    }
-
-    /// The certificate to sign with: a newer one where the source has it.
-    async fn current(
-        &self,
-        context: &ProofContext<'_>,
-        again: bool,
-    ) -> Result<Arc<SigningCertificate>, Error> {
-        let now = context.now();
-        let _one_reader = self.shared.reading.lock().await;
-        let (known, stamp) = {
-            let mut state = self.state();
-            if again {
-                state.assertions.clear();
-            }
-            (state.certificate.clone(), state.stamp.clone())
-        };
-        let ending = known.as_ref().is_some_and(|known| known.not_after.duration_since(now) < NEAR_THE_END);
-        let read =
-            self.shared.source.read(self.shared.name, context, stamp.as_ref(), Look { ending, again }).await;
-        match (read, known) {
-            (Ok(None), Some(known)) => Ok(known),
-            (Ok(None), None) => Err(ConfigError::new(self.shared.name, "holds no certificate").into()),
-            (Ok(Some((read, stamp))), known) => {
-                // Put there ahead of its time: the one in hand serves until then.
-                if let Some(known) = &known
-                    && read.check_dates(now).is_err()
-                    && known.check_dates(now).is_ok()
-                {
-                    self.state().stamp = self.shared.source.settled(stamp);
-                    return Ok(Arc::clone(known));
-                }
-                let unchanged = known.filter(|known| known.thumbprint() == read.thumbprint());
-                let current = unchanged.unwrap_or_else(|| {
-                    tracing::info!(subject = %read.subject, not_after = %read.not_after, "the client certificate was read");
-                    Arc::new(read)
-                });
-                let mut state = self.state();
-                (state.certificate, state.stamp) = (Some(Arc::clone(&current)), Some(stamp));
-                Ok(current)
-            }
-            // Half written, or the vault is away: what we have still works.
-            (Err(error), Some(known)) if known.check_dates(now).is_ok() => {
-                tracing::warn!(%error, "a newer client certificate cannot be read; the one in hand goes on");
-                if let Some(stamp) = self.shared.source.failed(now) {
-                    self.state().stamp = Some(stamp);
-                }
-                Ok(known)
-            }
-            (Err(error), _) => Err(error),
-        }
     }
 }
 

@@ -52,16 +52,22 @@ impl ClientCredential {
         Self::FirstOf(CredentialList { members: members.into(), current: Arc::default() })
     }
 
+    /// The credentials of a list in its order; a single one is a list of one.
+    pub(crate) fn each(&self) -> &[ClientCredential] {
+        match self {
+            Self::FirstOf(list) => &list.members,
+            single => std::slice::from_ref(single),
+        }
+    }
+
     /// Sends a request with a proof of this credential.
     pub(crate) async fn authenticate<T, F, S>(&self, context: &ProofContext<'_>, send: F) -> Result<T, Error>
     where
         F: Fn(Proof) -> S,
         S: Future<Output = Result<T, Error>>,
     {
-        let (members, current) = match self {
-            Self::FirstOf(list) => (&*list.members, Some(&*list.current)),
-            single => (std::slice::from_ref(single), None),
-        };
+        let members = self.each();
+        let current = if let Self::FirstOf(list) = self { Some(&*list.current) } else { None };
         let start = current.map_or(0, |current| current.load(Ordering::Relaxed));
         let remember = |index: usize| {
             if let Some(current) = current

@@ -4,6 +4,8 @@
 //! registration is proven (a federated credential whose issuer is the tenant itself). Which endpoint is asked, and how
 //! often, stands in `endpoint.rs`.
 
+mod answer;
+mod builder;
 mod endpoint;
 
 use std::fmt;
@@ -13,24 +15,18 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use secrecy::SecretString;
 use url::Url;
 
+pub use self::builder::ManagedIdentityBuilder;
 use self::endpoint::Endpoint;
 use super::{ClientCredential, Proof, ProofContext};
 use crate::cache::{CachedToken, PartitionKey, TokenStore, Wanted};
 use crate::client::AuthenticationResult;
-use crate::clock::{SharedClock, SystemClock};
-use crate::env::{ConfigError, Env};
+use crate::clock::SharedClock;
 use crate::error::Error;
 use crate::http::Http;
 use crate::protocol::scope::Scopes;
 use crate::secret::{App, ClientAssertion};
-
-/// Where virtual machines, containers and Kubernetes nodes ask (Azure Instance Metadata Service).
-const IMDS: &str = "http://169.254.169.254";
-/// A program talks to a few resources.
-const MEMORY_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Which of the machine's identities is meant.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -72,88 +68,7 @@ struct Inner {
     tokens: TokenStore<App>,
 }
 
-/// Options for a [`ManagedIdentity`].
-#[derive(Debug)]
-pub struct ManagedIdentityBuilder {
-    id: ManagedIdentityId,
-    endpoint: Option<Endpoint>,
-    clock: SharedClock,
-    pause: Duration,
-}
-
-impl ManagedIdentityBuilder {
-    /// Another address of the metadata service than `http://169.254.169.254`.
-    #[must_use]
-    pub fn imds_endpoint(mut self, base: Url) -> Self {
-        self.endpoint = Some(Endpoint::Imds(base));
-        self
-    }
-
-    /// App Service and Functions: the values of `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`.
-    #[must_use]
-    pub fn app_service(mut self, endpoint: Url, header: impl Into<String>) -> Self {
-        self.endpoint =
-            Some(Endpoint::AppService { url: endpoint, header: SecretString::from(header.into()) });
-        self
-    }
-
-    /// The clock that decides about expiry; the machine's by default.
-    #[must_use]
-    pub fn clock(mut self, clock: SharedClock) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// The pause before the first retry, a second by default; the others follow from it.
-    #[must_use]
-    pub fn retry_pause(mut self, pause: Duration) -> Self {
-        self.pause = pause;
-        self
-    }
-
-    /// The identity. Nothing is asked yet.
-    ///
-    /// # Errors
-    /// [`ConfigError`] where TLS cannot be set up.
-    pub fn build(self) -> Result<ManagedIdentity, ConfigError> {
-        let Self { id, endpoint, clock, pause } = self;
-        let endpoint = match endpoint {
-            Some(endpoint) => endpoint,
-            None => Endpoint::Imds(
-                Url::parse(IMDS).map_err(|_| ConfigError::new("managed identity", "has no address"))?,
-            ),
-        };
-        let tokens = TokenStore::new(clock.clone(), MEMORY_LIMIT_BYTES, None);
-        let http = Http::direct()?;
-        Ok(ManagedIdentity { inner: Arc::new(Inner { id, endpoint, http, clock, pause, tokens }) })
-    }
-}
-
 impl ManagedIdentity {
-    /// An identity of the machine, by default through its metadata service.
-    pub fn builder(id: ManagedIdentityId) -> ManagedIdentityBuilder {
-        let clock = Arc::new(SystemClock);
-        ManagedIdentityBuilder { id, endpoint: None, clock, pause: Duration::from_secs(1) }
-    }
-
-    /// Through App Service where `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are set, otherwise through the metadata
-    /// service.
-    ///
-    /// ```
-    /// use shared_auth::{Env, ManagedIdentity, ManagedIdentityId};
-    ///
-    /// let mut env = Env::from_pairs([("IDENTITY_ENDPOINT", "http://127.0.0.1:41741/msi/token")]);
-    /// let half = env.read(|env| ManagedIdentity::from_env(env, ManagedIdentityId::SystemAssigned));
-    /// assert!(half.unwrap_err().to_string().contains("IDENTITY_HEADER: is missing"));
-    /// ```
-    pub fn from_env(env: &mut Env, id: ManagedIdentityId) -> Option<Self> {
-        let mut builder = Self::builder(id);
-        if let Some(endpoint) = env.optional::<Url>("IDENTITY_ENDPOINT")? {
-            builder = builder.app_service(endpoint, env.required::<String>("IDENTITY_HEADER")?);
-        }
-        builder.build().map_err(|error| env.note("IDENTITY_ENDPOINT", error.to_string())).ok()
-    }
-
     /// A token for a resource: `https://vault.azure.net`, with or without `/.default`.
     ///
     /// From the cache until five minutes before it ends; one request however many callers ask. A machine that has just

@@ -56,7 +56,7 @@ pub struct AssertionContext {
     pub token_endpoint: Url,
     /// The application (client) id: issuer and subject of the assertion.
     pub client_id: String,
-    /// The tenant, as configured: a GUID or a domain.
+    /// The tenant of the request: a GUID or a domain, as it was configured or chosen.
     pub tenant_id: String,
     /// The id under which the token request is logged on both sides.
     pub correlation_id: Uuid,

@@ -20,6 +20,7 @@ use super::{Options, acquisition_options, home_account_id, redeem, to_cache};
 use crate::client::{AuthenticationResult, CacheRefreshReason, ConfidentialClient, Inner, TokenSource};
 use crate::env::ConfigError;
 use crate::error::Error;
+use crate::jwt::tenant_of;
 use crate::protocol::scope::Scopes;
 use crate::protocol::token_request::Grant;
 use crate::secret::{User, UserAssertion};
@@ -89,11 +90,17 @@ impl fmt::Debug for LongRunningKey {
 }
 
 impl LongRunningKey {
-    fn random() -> Result<Self, Error> {
+    /// With the tenant in which the process goes on, where it is not the configured one.
+    fn random(tenant: Option<&str>) -> Result<Self, Error> {
         let mut bytes = [0; 32];
         rand::fill(&mut bytes)
             .map_err(|_| ConfigError::new("randomness", "the system's random generator does not answer"))?;
-        Ok(Self(URL_SAFE_NO_PAD.encode(bytes)))
+        let random = URL_SAFE_NO_PAD.encode(bytes);
+        Ok(Self(tenant.map_or(random.clone(), |tenant| format!("{random}@{}", tenant.to_ascii_lowercase()))))
+    }
+
+    fn tenant(&self) -> Option<&str> {
+        self.0.split_once('@').map(|(_, tenant)| tenant)
     }
 }
 
@@ -115,9 +122,13 @@ impl IntoFuture for InitiateLongRunningOnBehalfOf {
 
     fn into_future(self) -> Self::IntoFuture {
         async move {
-            let Self { client, assertion, scopes, options } = self;
+            let Self { client, assertion, scopes, mut options } = self;
+            if options.tenant.is_none() && client.authority.is_multi_tenant() {
+                options.tenant = tenant_of(&assertion);
+            }
+            let tenant = options.tenant.clone();
             let tokens = redeem(&client, &Grant::OnBehalfOf(assertion), &scopes, &options).await?;
-            let key = LongRunningKey::random()?;
+            let key = LongRunningKey::random(tenant.as_deref())?;
             let (token, refresh_token) = to_cache::<User>(&client, &tokens, &scopes);
             let partition = client.long_running_partition(&key.0);
             let user = home_account_id(&tokens);
@@ -147,7 +158,15 @@ impl IntoFuture for AcquireTokenInLongRunningProcess {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { client, key, scopes, options } = self;
+        let Self { client, key, scopes, mut options } = self;
+        // Where the process began, it goes on.
+        let own = key.tenant().unwrap_or(client.authority.tenant());
+        if options.tenant.as_deref().is_some_and(|tenant| !tenant.eq_ignore_ascii_case(own)) {
+            let problem =
+                ConfigError::new("tenant", "cannot be another one than that in which the process began");
+            return futures_util::future::ready(Err(problem.into())).boxed();
+        }
+        options.tenant = key.tenant().map(str::to_owned);
         let wanted = options.wanted(client.long_running_partition(&key.0), &scopes);
         let (store, partition) = (client.user_tokens.clone(), wanted.partition.clone());
         store.acquire(wanted, || refresh(client, partition, Vec::new(), None, scopes, options))

@@ -14,7 +14,7 @@ use shared_auth::{
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::tokens::{API, KEY, TENANT, USER, key_set, start};
+use crate::tokens::{API, KEY, USER, key_set, start};
 
 /// A provider that publishes [`KEY`] and answers codes with an ID token of the test's choice.
 struct Provider {

@@ -17,10 +17,7 @@ fn sections() -> BTreeMap<u32, String> {
         let (heading, text) = section.split_once('\n').unwrap();
         let Some(code) = heading.strip_prefix("AADSTS") else { continue };
         let text = text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(
-            sections.insert(code.parse().unwrap(), text).is_none(),
-            "{heading} stands twice on the page"
-        );
+        assert!(sections.insert(code.parse().unwrap(), text).is_none(), "{heading} stands twice on the page");
     }
     sections
 }
@@ -31,8 +28,9 @@ fn every_code_of_the_table_stands_on_the_page_with_the_same_words() {
 
     for diagnosis in Diagnosis::all() {
         let Diagnosis { code, meaning, cause, fix, .. } = diagnosis;
-        let section =
-            sections.get(code).unwrap_or_else(|| panic!("AADSTS{code} is missing in docs/troubleshooting.md"));
+        let section = sections
+            .get(code)
+            .unwrap_or_else(|| panic!("AADSTS{code} is missing in docs/troubleshooting.md"));
         let expected = format!("{meaning} {cause} **Fix:** {fix}");
         assert!(
             section.starts_with(&expected),
@@ -48,6 +46,22 @@ fn every_code_on_the_page_is_in_the_table() {
     assert!(sections.len() >= 60, "{}", sections.len());
     for code in sections.keys() {
         assert!(Diagnosis::of(*code).is_some(), "AADSTS{code} is on the page, but not in the table");
+    }
+}
+
+#[test]
+fn every_code_that_the_lab_can_answer_is_explained() {
+    let catalogue = include_str!("../../../entra-lab/src/errors.rs");
+    let codes: Vec<u32> = catalogue
+        .lines()
+        .filter_map(|line| line.trim().split_once(" = "))
+        .filter(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+        .filter_map(|(_, row)| row.split(' ').next()?.parse().ok())
+        .collect();
+
+    assert!(codes.len() >= 40, "{codes:?}");
+    for code in codes {
+        assert!(Diagnosis::of(code).is_some(), "AADSTS{code}");
     }
 }
 

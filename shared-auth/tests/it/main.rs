@@ -13,6 +13,7 @@ mod client_credentials;
 mod credentials;
 mod diagnosis;
 mod jwt_rejections;
+mod lint;
 mod long_running;
 mod on_behalf_of;
 
@@ -24,4 +25,6 @@ mod redis_replicas;
 mod redis_server;
 #[cfg(feature = "redis")]
 mod redis_sharing;
+#[cfg(all(feature = "redis", feature = "actix"))]
+mod redis_sessions;
 mod settings;

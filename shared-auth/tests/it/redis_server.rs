@@ -65,12 +65,14 @@ impl RedisServer {
     /// How many commands clients have sent so far, by name; not those of connecting, health checks and this helper.
     pub async fn calls(&self) -> Vec<(String, u64)> {
         let info: String = self.command(&["INFO", "commandstats"]).await;
-        let ours = ["client", "hello", "info", "config", "ping", "subscribe", "select", "auth", "keys", "scan"];
+        let ours =
+            ["client", "hello", "info", "config", "ping", "subscribe", "select", "auth", "keys", "scan"];
         info.lines()
             .filter_map(|line| {
                 let (name, figures) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
                 let name = name.split('|').next()?;
-                (!ours.contains(&name)).then(|| (name.to_owned(), figures.split(',').next().unwrap().parse().unwrap()))
+                (!ours.contains(&name))
+                    .then(|| (name.to_owned(), figures.split(',').next().unwrap().parse().unwrap()))
             })
             .collect()
     }
@@ -103,7 +105,8 @@ impl RedisServer {
 
     async fn ready(&self) {
         for _ in 0..400 {
-            if let Ok(mut connection) = Client::open(self.url()).unwrap().get_multiplexed_async_connection().await
+            if let Ok(mut connection) =
+                Client::open(self.url()).unwrap().get_multiplexed_async_connection().await
                 && cmd("PING").query_async::<String>(&mut connection).await.is_ok()
             {
                 return;
@@ -152,7 +155,11 @@ pub fn replica_with(lab: &EntraLab, client_id: &str, cache: RedisCache) -> Confi
     ConfidentialClient::builder(registration(lab, client_id)).shared_cache(cache).build().unwrap()
 }
 
-pub fn replica_with_clock(lab: &EntraLab, client_id: &str, redis: &RedisServer) -> (ConfidentialClient, ManualClock) {
+pub fn replica_with_clock(
+    lab: &EntraLab,
+    client_id: &str,
+    redis: &RedisServer,
+) -> (ConfidentialClient, ManualClock) {
     let clock = ManualClock::at(now());
     let builder = ConfidentialClient::builder(registration(lab, client_id)).shared_cache(cache(redis));
     (builder.clock(Arc::new(clock.clone())).build().unwrap(), clock)

@@ -3,12 +3,14 @@
 use deadpool_redis::redis::cmd;
 use entra_lab::EntraLab;
 use jiff::SignedDuration;
-use shared_auth::{Account, ConfidentialClient, KeyRing, RedisCache, TokenSource, UserAssertion};
+use shared_auth::{Account, ConfidentialClient, Env, KeyRing, RedisCache, TokenSource, UserAssertion};
 
 use crate::redis_server::{
     KEY, OLD_KEY, RedisServer, cache, cache_with_keys, replica, replica_with, replica_with_clock,
 };
-use crate::support::{API, DAEMON, GRAPH_DEFAULT, OTHER_API, WEB_APP, access_as_user, client, sign_in, token_requests};
+use crate::support::{
+    API, DAEMON, GRAPH_DEFAULT, OTHER_API, WEB_APP, access_as_user, client, sign_in, token_requests,
+};
 
 const OBO: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const APP: &str = "client_credentials";
@@ -84,7 +86,8 @@ async fn a_hit_in_memory_asks_redis_nothing_and_a_miss_asks_once() {
     assert_eq!(redis.calls().await, before, "memory answers alone");
 
     assert_eq!(source_of(&other, &alice).await, TokenSource::Cache);
-    let reads = |calls: &[(String, u64)]| calls.iter().find(|(name, _)| name == "hgetall").map_or(0, |(_, n)| *n);
+    let reads =
+        |calls: &[(String, u64)]| calls.iter().find(|(name, _)| name == "hgetall").map_or(0, |(_, n)| *n);
     let after = redis.calls().await;
     assert_eq!(reads(&after), reads(&before) + 1);
     let sum = |calls: &[(String, u64)]| calls.iter().map(|(_, n)| n).sum::<u64>();
@@ -97,7 +100,8 @@ async fn whoever_reads_redis_learns_nothing_and_everything_ends() {
     let web_app = replica(&lab, WEB_APP, &redis);
     let signed_in = sign_in(&web_app, "alice", &format!("{} User.Read", access_as_user())).await;
     web_app.acquire_token_silent(&signed_in.account, "User.Read").await.unwrap();
-    let alice = UserAssertion::new(signed_in.result.access_token.expose_secret(), signed_in.result.expires_at);
+    let alice =
+        UserAssertion::new(signed_in.result.access_token.expose_secret(), signed_in.result.expires_at);
     let api = replica(&lab, API, &redis);
     source_of(&api, &alice).await;
     api.initiate_long_running_on_behalf_of(&alice, "User.Read").await.unwrap();
@@ -107,7 +111,9 @@ async fn whoever_reads_redis_learns_nothing_and_everything_ends() {
     assert!(all.len() > 15, "{}", all.len());
     let tenant = lab.tenant_id().to_string();
     let (oid, _) = signed_in.account.home_account_id.split_once('.').unwrap();
-    for telling in ["eyJ", "alice", "Alice", "Kim", "contoso", "User.Read", "graph", oid, &tenant, API, WEB_APP] {
+    for telling in
+        ["eyJ", "alice", "Alice", "Kim", "contoso", "User.Read", "graph", oid, &tenant, API, WEB_APP]
+    {
         for text in &all {
             let found = text.windows(telling.len()).any(|window| window == telling.as_bytes());
             assert!(!found, "{telling} in {}", String::from_utf8_lossy(text));
@@ -155,7 +161,8 @@ async fn values_that_were_swapped_cut_or_forged_count_as_absent_and_are_replaced
         vec![b'9'; 2_000_000],
     ];
     for (number, forged) in other_values.iter().enumerate() {
-        let () = cmd("HSET").arg(&of_alice).arg(field).arg(forged).query_async(&mut connection).await.unwrap();
+        let () =
+            cmd("HSET").arg(&of_alice).arg(field).arg(forged).query_async(&mut connection).await.unwrap();
         let cache = cache(&redis);
         let fresh = replica_with(&lab, API, cache.clone());
         let token = fresh.acquire_token_on_behalf_of(&alice, "User.Read").await.unwrap();
@@ -184,8 +191,16 @@ async fn keys_are_rotated_without_losing_the_cache() {
     source_of(&with(OLD_KEY), &alice).await;
 
     assert_eq!(source_of(&with(&format!("{KEY},{OLD_KEY}")), &alice).await, TokenSource::Cache);
-    assert_eq!(source_of(&with(KEY), &alice).await, TokenSource::IdentityProvider, "a foreign key opens nothing");
-    assert_eq!(source_of(&with(&format!("{KEY} {OLD_KEY}")), &alice).await, TokenSource::Cache, "the new one seals");
+    assert_eq!(
+        source_of(&with(KEY), &alice).await,
+        TokenSource::IdentityProvider,
+        "a foreign key opens nothing"
+    );
+    assert_eq!(
+        source_of(&with(&format!("{KEY} {OLD_KEY}")), &alice).await,
+        TokenSource::Cache,
+        "the new one seals"
+    );
     assert_eq!(token_requests(&lab, OBO), 2);
 }
 
@@ -227,4 +242,40 @@ fn an_address_that_is_none_is_not_repeated() {
     let error = RedisCache::connect("http://user:s3cret@host", keys).unwrap_err().to_string();
 
     assert!(error.contains("REDIS_URL") && !error.contains("s3cret"), "{error}");
+}
+
+#[test]
+fn redis_comes_from_the_environment_with_its_keys_or_not_at_all() {
+    let read = |pairs: &[(&str, &str)]| Env::from_pairs(pairs.iter().copied()).read(RedisCache::from_env);
+    let url = ("REDIS_URL", "redis://:s3cret@127.0.0.1:6379");
+
+    assert!(read(&[]).unwrap().is_none());
+    assert!(read(&[("CACHE_KEYS", KEY)]).unwrap().is_none());
+    assert!(read(&[url, ("CACHE_KEYS", KEY)]).unwrap().is_some());
+    let without = read(&[url]).unwrap_err().to_string();
+    assert!(without.contains("CACHE_KEYS_FILE") && !without.contains("s3cret"), "{without}");
+    let malformed = read(&[("REDIS_URL", "s3cret"), ("CACHE_KEYS", "s3cret")]).unwrap_err().to_string();
+    assert!(!malformed.contains("s3cret"), "{malformed}");
+}
+
+#[test]
+fn a_runtime_that_ends_does_not_take_redis_along() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    let (lab, redis) =
+        first.block_on(async { (EntraLab::start().await.unwrap(), RedisServer::start().await) });
+    let cache = cache(&redis);
+    let client = replica_with(&lab, DAEMON, cache.clone());
+    first.block_on(async { client.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap() });
+    drop(first);
+
+    second.block_on(async {
+        for _ in 0..3 {
+            let fresh = replica_with(&lab, DAEMON, cache.clone());
+            fresh.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap();
+        }
+        let fresh = replica_with(&lab, DAEMON, cache.clone());
+        let token = fresh.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap();
+        assert_eq!(token.source, TokenSource::Cache);
+    });
 }

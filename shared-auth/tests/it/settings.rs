@@ -1,8 +1,11 @@
 //! Configuration files of Microsoft.Identity.Web, as people have them.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use entra_lab::EntraLab;
+use proptest::prelude::*;
 use serde_json::{Value, json};
-use shared_auth::{AuthorityKind, ConfidentialClient, ConfigError, Settings};
+use shared_auth::{AuthorityKind, ClientCredential, ConfidentialClient, ConfigError, Settings};
 
 use crate::support::{API, DAEMON};
 use crate::tokens::TENANT;
@@ -198,5 +201,82 @@ fn a_file_that_is_none_is_an_error_without_its_content() {
         "ProtocolScheme is not supported",
     ] {
         assert!(text.contains(part), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_file_makes_reading_panic(text in "\\PC{0,200}", name in "[A-Za-z]{0,12}", value in "\\PC{0,40}") {
+        let _ = (Settings::from_json(&text), Settings::from_toml(&text));
+        let section = azure_ad(&json!({ (name): value.clone(), "ClientCredentials": [{"SourceType": value}] }));
+        prop_assert!(read(&section).is_err());
+    }
+}
+
+/// A certificate with its key that ends in 2036.
+pub fn pem() -> String {
+    let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+    let mut params = rcgen::CertificateParams::new(vec![]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2026, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2036, 1, 1);
+    format!("{}{}", params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
+#[test]
+fn every_source_of_a_credential_that_exists_here_can_be_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("daemon-app.pem");
+    std::fs::write(&file, pem()).unwrap();
+    let with = |entry: Value| {
+        read(&azure_ad(&json!({ "ClientCredentials": [entry], "SendX5C": true }))).unwrap().entra.credential
+    };
+
+    let path = with(json!({"SourceType": "Path", "CertificateDiskPath": file}));
+    let encoded = STANDARD.encode(pem());
+    let base64 = with(json!({"SourceType": "Base64Encoded", "Base64EncodedValue": encoded}));
+    let vault = with(json!({
+        "SourceType": "KeyVault", "KeyVaultUrl": "https://contoso.vault.azure.net",
+        "KeyVaultCertificateName": "daemon-app", "ManagedIdentityClientId": DAEMON,
+    }));
+    let machine = with(json!({"SourceType": "SignedAssertionFromManagedIdentity"}));
+    let token = with(json!({"SourceType": 8, "SignedAssertionFileDiskPath": "/var/run/token"}));
+
+    for certificate in [path, base64, vault] {
+        assert!(matches!(certificate, ClientCredential::Certificate(_)), "{certificate:?}");
+    }
+    assert!(matches!(machine, ClientCredential::ManagedIdentity(_)));
+    assert!(matches!(token, ClientCredential::Federated(_)));
+}
+
+#[test]
+fn a_file_that_is_not_there_yet_matters_only_where_nothing_else_serves() {
+    let missing = json!({"SourceType": "Path", "CertificateDiskPath": "/nowhere/daemon-app.pem"});
+    let secret = json!({"SourceType": "ClientSecret", "ClientSecret": "s3cret"});
+
+    let both = read(&azure_ad(&json!({ "ClientCredentials": [missing.clone(), secret] }))).unwrap();
+    let alone = problems(&azure_ad(&json!({ "ClientCredentials": [missing] })));
+
+    assert!(matches!(both.entra.credential, ClientCredential::FirstOf(_)));
+    assert!(alone.contains("AzureAd.ClientCredentials"), "{alone}");
+}
+
+#[test]
+fn credentials_that_cannot_be_used_are_named_without_their_values() {
+    let text = problems(&azure_ad(&json!({ "ClientCredentials": [
+        {"SourceType": "Base64Encoded", "Base64EncodedValue": "s3cret!"},
+        {"SourceType": "Base64Encoded", "Base64EncodedValue": "czNjcmV0"},
+        {"SourceType": "KeyVault", "KeyVaultUrl": "http://vault.example", "KeyVaultCertificateName": "x"},
+        {"SourceType": "StoreWithThumbprint", "CertificateStorePath": "CurrentUser/My"},
+        {"SourceType": "SignedAssertionFromManagedIdentity", "TokenExchangeUrl": "api://x"},
+    ] })));
+
+    for part in [
+        "[0].Base64EncodedValue must be base64",
+        "[1].Base64EncodedValue",
+        "[2].KeyVaultUrl must be reached by https",
+        "[3].SourceType StoreWithThumbprint is not supported",
+        "[4].TokenExchangeUrl is not supported",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
     }
 }

@@ -20,7 +20,9 @@ use super::link::Link;
 use super::notices::{Kind, Notices};
 use super::scripts;
 use crate::cache::key::Id;
-use crate::cache::shared::{Away, Backend, LEASE, Lease, Listener, Raw, Write, Written, milliseconds};
+use crate::cache::shared::{
+    Away, Backend, LEASE, Lease, Listener, Raw, Recognise, Write, Written, milliseconds,
+};
 
 /// For how long a removal is remembered, so that a request which was under way does not bring back what was removed,
 /// and a replica that could not hear of it hears of it.
@@ -40,7 +42,8 @@ pub(crate) struct RedisBackend {
 
 impl RedisBackend {
     pub fn new(link: Arc<Link>, namespace: String) -> Self {
-        let notices = Notices::new(Arc::clone(&link), format!("{namespace}:changes"), Uuid::new_v4().into_bytes());
+        let notices =
+            Notices::new(Arc::clone(&link), format!("{namespace}:changes"), Uuid::new_v4().into_bytes());
         Self { link, namespace, notices }
     }
 
@@ -59,7 +62,9 @@ impl RedisBackend {
         // Something of another type under our name: absent, and replaced by the next write.
         let Ok(fields) = from_redis_value::<Vec<(Vec<u8>, Vec<u8>)>>(answer) else {
             if self.link.misplaced.fetch_add(1, Ordering::Relaxed) == 0 {
-                tracing::warn!("a key of the shared cache in Redis holds something else; it counts as absent");
+                tracing::warn!(
+                    "a key of the shared cache in Redis holds something else; it counts as absent"
+                );
             }
             return raw;
         };
@@ -136,7 +141,13 @@ impl Backend for RedisBackend {
         async move {
             let mut commands = Pipeline::new();
             let milliseconds = u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX);
-            commands.cmd("SET").arg(self.key('l', lease.of)).arg(lease.holder).arg("NX").arg("PX").arg(milliseconds);
+            commands
+                .cmd("SET")
+                .arg(self.key('l', lease.of))
+                .arg(lease.holder)
+                .arg("NX")
+                .arg("PX")
+                .arg(milliseconds);
             // After the lease, in this order: what the last holder wrote is there before the lease is free.
             commands.cmd("HGETALL").arg(self.key('p', partition));
             let mut answers = self.run(&commands).await?.into_iter();
@@ -208,8 +219,12 @@ impl Backend for RedisBackend {
             let mut commands = Pipeline::new();
             commands.cmd("ZRANGE").arg(&index).arg(0).arg(-1);
             let answer = self.run(&commands).await?.into_iter().next().map(from::<Vec<String>>);
-            let partitions: Vec<Id> =
-                answer.and_then(Result::ok).unwrap_or_default().iter().filter_map(|text| Id::parse(text)).collect();
+            let partitions: Vec<Id> = answer
+                .and_then(Result::ok)
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|text| Id::parse(text))
+                .collect();
             self.remove_all(&partitions).await?;
             let mut commands = Pipeline::new();
             commands.cmd("DEL").arg(&index);
@@ -222,7 +237,7 @@ impl Backend for RedisBackend {
         &self,
         partition: Id,
         field: &'static str,
-        is_it: Box<dyn Fn(&[u8]) -> bool + Send + Sync>,
+        is_it: Recognise,
     ) -> BoxFuture<'_, Result<(), Away>> {
         async move {
             let key = self.key('p', partition);
@@ -255,5 +270,136 @@ impl Backend for RedisBackend {
 impl RedisBackend {
     fn add_release(&self, commands: &mut Pipeline, lease: Lease) {
         commands.cmd("EVAL").arg(scripts::RELEASE).arg(1).arg(self.key('l', lease.of)).arg(lease.holder);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::process::{Child, Command, Stdio};
+
+    use jiff::Timestamp;
+
+    use super::*;
+
+    struct Server(Child);
+
+    impl Drop for Server {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    async fn backend() -> (Server, RedisBackend) {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let server = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let server = Server(server);
+        let link = Link::new(&format!("redis://127.0.0.1:{port}"), Duration::from_secs(1)).unwrap();
+        let backend = RedisBackend::new(link, "auth:test".to_owned());
+        for _ in 0..200 {
+            if backend.read(Id::of(&["ready"])).await.is_ok() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        (server, backend)
+    }
+
+    fn write(partition: Id, knew_removal: Option<u64>, value: &str) -> Write {
+        Write {
+            partition,
+            knew_removal,
+            puts: vec![("f".to_owned(), value.as_bytes().to_vec())],
+            drops: Vec::new(),
+            ttl: Duration::from_secs(60),
+            user: Some((Id::of(&["user"]), Timestamp::MAX)),
+            now: Timestamp::UNIX_EPOCH,
+            announce: true,
+            release: None,
+        }
+    }
+
+    async fn value(backend: &RedisBackend, partition: Id) -> Option<String> {
+        let fields = backend.read(partition).await.unwrap().fields;
+        fields.into_iter().next().map(|(_, value)| String::from_utf8(value).unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_older_value_never_replaces_a_newer_one_however_late_it_comes() {
+        let (_server, backend) = backend().await;
+        let partition = Id::of(&["p"]);
+        let (older, newer) = ("000000000000001 older", "000000000000002 newer");
+
+        assert_eq!(backend.write(write(partition, Some(0), newer)).await.unwrap(), Written::Kept(0));
+        assert_eq!(backend.write(write(partition, Some(0), older)).await.unwrap(), Written::Kept(0));
+
+        assert_eq!(value(&backend, partition).await.as_deref(), Some(newer));
+    }
+
+    #[tokio::test]
+    async fn what_was_under_way_when_it_was_removed_does_not_come_back_and_a_new_beginning_does() {
+        let (_server, backend) = backend().await;
+        let partition = Id::of(&["p"]);
+        backend.write(write(partition, None, "000000000000001 first")).await.unwrap();
+        let known = backend.read(partition).await.unwrap().removed_at;
+
+        backend.remove_user(Id::of(&["user"])).await.unwrap();
+        let late = backend.write(write(partition, Some(known), "000000000000002 late")).await.unwrap();
+
+        assert_eq!(late, Written::RemovedMeanwhile);
+        assert_eq!(value(&backend, partition).await, None);
+        let removed_at = backend.read(partition).await.unwrap().removed_at;
+        assert!(removed_at > 0, "the removal is remembered");
+        let again = backend.write(write(partition, None, "000000000000003 signed in again")).await.unwrap();
+        assert_eq!(again, Written::Kept(removed_at));
+        assert!(value(&backend, partition).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn only_what_was_seen_is_dropped() {
+        let (_server, backend) = backend().await;
+        let partition = Id::of(&["p"]);
+        backend.write(write(partition, None, "000000000000005 present")).await.unwrap();
+
+        let mut drop = write(partition, None, "");
+        (drop.puts, drop.drops) = (Vec::new(), vec![("f".to_owned(), b"000000000000004".to_vec())]);
+        backend.write(drop).await.unwrap();
+        assert!(value(&backend, partition).await.is_some(), "it was replaced since");
+
+        let mut drop = write(partition, None, "");
+        (drop.puts, drop.drops) = (Vec::new(), vec![("f".to_owned(), b"000000000000005".to_vec())]);
+        backend.write(drop).await.unwrap();
+        assert!(value(&backend, partition).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_lease_has_one_holder_and_is_given_back_by_that_one_only() {
+        let (_server, backend) = backend().await;
+        let partition = Id::of(&["p"]);
+        let lease = |holder: &str| Lease { of: Id::of(&["l"]), holder: holder.to_owned() };
+
+        assert!(backend.lease_and_read(partition, lease("a")).await.unwrap().0);
+        assert!(!backend.lease_and_read(partition, lease("b")).await.unwrap().0);
+        backend.release(lease("b")).await.unwrap();
+        assert!(!backend.lease_and_read(partition, lease("b")).await.unwrap().0);
+        backend.release(lease("a")).await.unwrap();
+        assert!(backend.lease_and_read(partition, lease("b")).await.unwrap().0);
+    }
+
+    #[tokio::test]
+    async fn a_field_goes_only_while_it_holds_what_was_refused() {
+        let (_server, backend) = backend().await;
+        let partition = Id::of(&["p"]);
+        backend.write(write(partition, None, "000000000000001 second")).await.unwrap();
+
+        backend.remove_field(partition, "f", Box::new(|value| value.ends_with(b"first"))).await.unwrap();
+        assert!(value(&backend, partition).await.is_some());
+        backend.remove_field(partition, "f", Box::new(|value| value.ends_with(b"second"))).await.unwrap();
+        assert!(value(&backend, partition).await.is_none());
     }
 }

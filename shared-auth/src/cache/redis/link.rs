@@ -6,12 +6,14 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use deadpool_redis::{Connection, Manager, Pool, PoolError};
 use deadpool_redis::redis::aio::{ConnectionLike, MultiplexedConnection, PubSub};
-use deadpool_redis::redis::{AsyncConnectionConfig, Client, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
+use deadpool_redis::redis::{
+    AsyncConnectionConfig, Client, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value,
+};
+use deadpool_redis::{Connection, Manager, Pool, PoolError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::runtime::Handle;
@@ -43,7 +45,7 @@ pub(crate) struct Link {
     open: AtomicBool,
     /// Counts the times at which Redis came back.
     returns: watch::Sender<u64>,
-    runtime: OnceLock<Handle>,
+    runtime: Mutex<Option<Handle>>,
     pub full: AtomicBool,
     pub failures: AtomicU64,
     pub outages: AtomicU64,
@@ -62,7 +64,10 @@ impl Link {
     pub fn new(url: &str, limit: Duration) -> Result<Arc<Self>, ConfigError> {
         // The library's own message could repeat the address, and that may hold a password.
         let malformed = || {
-            ConfigError::new("REDIS_URL", "is not an address such as redis://host:6379 or rediss://user:password@host:6380")
+            ConfigError::new(
+                "REDIS_URL",
+                "is not an address such as redis://host:6379 or rediss://user:password@host:6380",
+            )
         };
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_LIMIT))
@@ -80,7 +85,7 @@ impl Link {
             in_a_row: AtomicU32::default(),
             open: AtomicBool::default(),
             returns: watch::Sender::new(0),
-            runtime: OnceLock::new(),
+            runtime: Mutex::new(Handle::try_current().ok()),
             full: AtomicBool::default(),
             failures: AtomicU64::default(),
             outages: AtomicU64::default(),
@@ -102,16 +107,19 @@ impl Link {
         self.returns.subscribe()
     }
 
-    /// The runtime that carries the connection: the one in which Redis was first needed. Later callers may have
-    /// others, with shorter lives.
+    /// The runtime that carries the connection: the one in which the cache was made or first needed. Later callers may
+    /// have others, with shorter lives.
     pub fn runtime(&self) -> Option<Handle> {
-        match self.runtime.get() {
-            Some(handle) => Some(handle.clone()),
-            None => {
-                let handle = Handle::try_current().ok()?;
-                Some(self.runtime.get_or_init(|| handle).clone())
-            }
+        let mut runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        if runtime.is_none() {
+            *runtime = Handle::try_current().ok();
         }
+        runtime.clone()
+    }
+
+    /// The runtime has ended; the next caller's carries on.
+    fn forget_runtime(&self) {
+        *self.runtime.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Sends commands in one round trip and takes their answers, which may be refusals of single commands.
@@ -195,7 +203,11 @@ impl Link {
         let connecting = match self.runtime() {
             Some(runtime) => {
                 let task = runtime.spawn(limited);
-                let gone = || Arc::new(RedisError::from((ErrorKind::Io, "the runtime has ended")));
+                let link = Arc::downgrade(self);
+                let gone = move || {
+                    link.upgrade().inspect(|link| link.forget_runtime());
+                    Arc::new(RedisError::from((ErrorKind::Io, "the runtime has ended")))
+                };
                 async move { task.await.unwrap_or_else(|_| Err(gone())) }.boxed().shared()
             }
             None => limited.boxed().shared(),
@@ -217,16 +229,18 @@ impl Link {
         let in_a_row = self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
         if in_a_row >= PATIENCE && !self.open.swap(true, Ordering::SeqCst) {
             self.outages.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!("Redis does not answer ({reason}); going on without it, with memory and Entra, until it is back");
+            tracing::warn!(
+                "Redis does not answer ({reason}); going on without it, with memory and Entra, until it is back"
+            );
             self.drop_connection(None);
             if let Some(runtime) = self.runtime() {
-                runtime.spawn(probe(Arc::downgrade(self)));
+                runtime.spawn(probe(Probing(Arc::downgrade(self))));
             }
         }
         Away
     }
 
-    fn closed(&self) {
+    fn is_back(&self) {
         self.in_a_row.store(0, Ordering::Relaxed);
         self.open.store(false, Ordering::SeqCst);
         self.returns.send_modify(|returns| *returns += 1);
@@ -234,16 +248,31 @@ impl Link {
     }
 }
 
+/// A circuit is open for as long as somebody looks for Redis. Where the probe is broken off, by the end of its runtime,
+/// callers find out for themselves.
+struct Probing(Weak<Link>);
+
+impl Drop for Probing {
+    fn drop(&mut self) {
+        if let Some(link) = self.0.upgrade()
+            && link.open.swap(false, Ordering::SeqCst)
+        {
+            link.in_a_row.store(0, Ordering::Relaxed);
+            link.forget_runtime();
+        }
+    }
+}
+
 /// Asks from time to time, until there is an answer. Not all replicas at the same moment.
-async fn probe(link: Weak<Link>) {
+async fn probe(probing: Probing) {
     let mut pause = FIRST_PROBE;
     loop {
         sleep(pause + jitter(pause)).await;
-        let Some(link) = link.upgrade() else { return };
+        let Some(link) = probing.0.upgrade() else { return };
         let mut ping = Pipeline::new();
         ping.cmd("PING");
         match timeout(CONNECT_LIMIT, link.send(&ping)).await {
-            Ok(Ok(_)) => return link.closed(),
+            Ok(Ok(_)) => return link.is_back(),
             _ => link.drop_connection(None),
         }
         pause = (pause * 2).min(LAST_PROBE);

@@ -105,7 +105,13 @@ impl RedisCache {
     }
 
     /// The level behind the caches of one registration.
-    pub(crate) fn level(self, environment: &str, realm: &str, client_id: &str, clock: SharedClock) -> SharedLevel {
+    pub(crate) fn level(
+        self,
+        environment: &str,
+        realm: &str,
+        client_id: &str,
+        clock: SharedClock,
+    ) -> SharedLevel {
         let backend = RedisBackend::new(self.link, namespace(environment, realm, client_id));
         SharedLevel::new(Arc::new(backend), self.keys, clock)
     }

@@ -94,8 +94,20 @@ impl Shared {
     }
 }
 
+/// Where the task is broken off, by the end of its runtime, the next call starts another.
+struct Listening(Weak<Shared>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if let Some(notices) = self.0.upgrade() {
+            notices.listening.store(false, Ordering::SeqCst);
+        }
+    }
+}
+
 /// Ends when the notices are dropped, with the client that they belong to.
 async fn listen(notices: Weak<Shared>, mut returns: watch::Receiver<u64>) {
+    let _until_the_runtime_ends = Listening(notices.clone());
     let mut pause = FIRST_PAUSE;
     loop {
         if hear_until_broken(&notices, &mut returns).await {

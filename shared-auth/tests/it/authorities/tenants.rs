@@ -191,7 +191,7 @@ async fn tokens_of_two_tenants_never_meet_and_each_document_is_fetched_once() {
 async fn a_tenant_that_is_none_is_refused_before_the_network() {
     let (provider, client) = provider(TENANT, &issuer(TENANT), &[]).await;
 
-    for tenant in ["", "a/b", "common", "../x", "a b"] {
+    for tenant in ["", "a/b", "common", "..", "../x", "a b"] {
         let error = client.acquire_token_for_client(GRAPH_DEFAULT).tenant(tenant).await.unwrap_err();
         assert!(matches!(error, Error::Config(_)), "{tenant}: {error}");
     }
@@ -236,4 +236,21 @@ async fn in_the_lab_a_user_signs_in_through_organizations() {
 
     assert_eq!(signed_in.account.tenant_id, lab.tenant_id().to_string());
     assert_eq!(token_requests(&lab, "refresh_token"), 1);
+}
+
+#[tokio::test]
+async fn a_long_running_process_goes_on_in_the_tenant_of_its_user() {
+    let (provider, client) = provider("organizations", &issuer("{tenantid}"), &[]).await;
+    add_tenant(&provider, OTHER_TENANT, &issuer(OTHER_TENANT)).await;
+    provider.tokens(&format!("/{OTHER_TENANT}"), json!({"refresh_token": "r"})).await;
+    let mut claims = id_token(&issuer(OTHER_TENANT), entra(OTHER_TENANT));
+    claims["scp"] = "access_as_user".into();
+    let assertion = UserAssertion::new(KEY.token(&claims), start() + jiff::SignedDuration::from_hours(1));
+
+    let (_, key) = client.initiate_long_running_on_behalf_of(&assertion, "User.Read").await.unwrap();
+    client.acquire_token_in_long_running_process(&key, "Mail.Read").await.unwrap();
+    let elsewhere = client.acquire_token_in_long_running_process(&key, "User.Read").tenant(TENANT).await;
+
+    assert_eq!(provider.token_paths().await, vec![format!("/{OTHER_TENANT}/token"); 2]);
+    assert!(matches!(elsewhere, Err(Error::Config(_))), "{elsewhere:?}");
 }

@@ -1,5 +1,7 @@
 //! A certificate out of Key Vault, over a fake of its REST interface.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::SignedDuration;
@@ -79,6 +81,32 @@ async fn while_the_vault_is_away_the_certificate_in_hand_goes_on_and_the_vault_h
 
     identity().open(&sts.last_assertion());
     assert_eq!(asked(&vault).await, 2);
+}
+
+#[tokio::test]
+async fn a_slow_vault_holds_up_only_the_one_who_asks_it() {
+    let (sts, vault) = (Sts::start().await, MockServer::start().await);
+    answering(&vault, 200, pem(&identity().pem())).await;
+    let (client, clock) = sts.client(in_vault(&vault, access()));
+    ask(&client).await.unwrap();
+    vault.reset().await;
+    let slow = ResponseTemplate::new(200).set_body_json(pem(&successor().pem()));
+    Mock::given(method("GET")).respond_with(slow.set_delay(Duration::from_secs(2))).mount(&vault).await;
+    clock.advance(SignedDuration::from_hours(2));
+
+    let asking = tokio::spawn({
+        let client = client.clone();
+        async move { ask(&client).await }
+    });
+    while asked(&vault).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    client.acquire_token_for_client("api://another/.default").await.unwrap();
+    assert!(!asking.is_finished());
+    identity().open(&sts.last_assertion());
+    asking.await.unwrap().unwrap();
+
+    successor().open(&sts.last_assertion());
 }
 
 #[tokio::test]

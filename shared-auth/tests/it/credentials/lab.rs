@@ -4,12 +4,16 @@ use entra_lab::{DEFAULT_SEED, EntraLab};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
-use shared_auth::{ClientCertificate, ClientCredential, ConfidentialClient, Error};
+use shared_auth::{
+    ClientCertificate, ClientCredential, ConfidentialClient, Error, ManagedIdentity, ManagedIdentityId,
+};
 
 use super::pki::identity;
 use super::sts::ask;
 use crate::support::{DAEMON, client, now, registration, sign_in, token_requests};
 
+/// The identity of the machine that the lab plays.
+const MACHINE: &str = "c0ffee00-0000-4000-8000-000000008000";
 /// The published key pair of the lab's daemon-app.
 const DAEMON_PEM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../entra-lab/certs/daemon-app.pem");
 
@@ -23,10 +27,10 @@ fn with(lab: &EntraLab, credential: impl Into<ClientCredential>) -> Confidential
 async fn lab_that_trusts_ci() -> EntraLab {
     let key = EncodingKey::from_rsa_pem(identity().key.as_bytes()).unwrap();
     let keys = json!({ "keys": [Jwk::from_encoding_key(&key, Algorithm::RS256).unwrap()] }).to_string();
-    let entry = format!(
-        "name = \"daemon-app\"\nfederated_credentials = [{{ issuer = \"https://ci.example\", subject = \"repo:main\", jwks = '{keys}' }}]"
+    let trusted = format!(
+        "federated_credentials = [{{ issuer = \"https://ci.example\", subject = \"repo:main\", jwks = '{keys}' }}, "
     );
-    let seed = DEFAULT_SEED.replacen("name = \"daemon-app\"", &entry, 1);
+    let seed = DEFAULT_SEED.replacen("federated_credentials = [", &trusted, 1);
     EntraLab::builder().seed_toml(&seed).start().await.unwrap()
 }
 
@@ -101,4 +105,46 @@ async fn users_flows_are_proven_by_a_certificate_as_well() {
     let answer = api.acquire_token_on_behalf_of(&assertion, "https://graph.microsoft.com/User.Read").await;
 
     assert!(answer.is_ok(), "{:?}", answer.map_err(|error: Error| error.to_string()));
+}
+
+#[tokio::test]
+async fn the_machines_identity_gets_tokens_and_proves_the_daemon() {
+    let lab = EntraLab::start().await.unwrap();
+    let on_a_vm = ManagedIdentity::builder(ManagedIdentityId::SystemAssigned)
+        .imds_endpoint(lab.url().parse().unwrap())
+        .build()
+        .unwrap();
+    let app_service = format!("{}/msi/token", lab.url()).parse().unwrap();
+    let on_app_service =
+        ManagedIdentity::builder(ManagedIdentityId::UserAssignedClientId(MACHINE.to_owned()))
+            .app_service(app_service, "lab-identity-header")
+            .build()
+            .unwrap();
+    let nobody = ManagedIdentity::builder(ManagedIdentityId::UserAssignedClientId(DAEMON.to_owned()))
+        .imds_endpoint(lab.url().parse().unwrap())
+        .build()
+        .unwrap();
+
+    for machine in [on_a_vm, on_app_service] {
+        machine.acquire_token("https://graph.microsoft.com").await.unwrap();
+        ask(&with(&lab, machine)).await.unwrap();
+    }
+    let error = nobody.acquire_token("https://graph.microsoft.com").await.unwrap_err();
+    assert!(matches!(error, Error::Refused(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn the_certificate_comes_out_of_the_vault_that_the_machine_may_read() {
+    let lab = EntraLab::start().await.unwrap();
+    let machine = ManagedIdentity::builder(ManagedIdentityId::SystemAssigned)
+        .imds_endpoint(lab.url().parse().unwrap())
+        .build()
+        .unwrap();
+
+    let vault =
+        |name| ClientCertificate::from_key_vault(lab.url().parse().unwrap(), name, machine.clone()).unwrap();
+    ask(&with(&lab, vault("daemon-app-certificate"))).await.unwrap();
+    let error = ask(&with(&lab, vault("nothing-here"))).await.unwrap_err();
+
+    assert!(error.to_string().contains("no certificate of this name"), "{error}");
 }

@@ -119,6 +119,24 @@ async fn what_does_not_load_is_passed_over_and_named_only_if_nothing_else_is_the
 }
 
 #[tokio::test]
+async fn it_comes_back_when_the_second_one_does_not_load_any_more() {
+    let (sts, bad) = refusing_one(7_000_222).await;
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "a.b.c").unwrap();
+    let list = [ClientCredential::secret("s3cret-1"), ClientCredential::federated_token_file(&token)];
+    let (client, _) = sts.client(ClientCredential::first_of(list));
+
+    ask(&client).await.unwrap();
+    bad.store(0, Ordering::SeqCst);
+    std::fs::remove_file(&token).unwrap();
+    ask(&client).await.unwrap();
+    ask(&client).await.unwrap();
+
+    assert_eq!(shown(&sts), ["s3cret-1", "assertion", "s3cret-1", "s3cret-1"]);
+}
+
+#[tokio::test]
 async fn when_the_next_one_does_not_load_entras_answer_is_what_counts() {
     let (sts, _) = refusing_one(7_000_215).await;
     let over = ClientCertificate::from_pem(Identity::new("over", 2020, 2021).pem()).unwrap();

@@ -42,6 +42,8 @@ async fn no_secret_key_token_or_assertion_is_logged_at_any_level() {
         .with_writer(lines.clone())
         .with_ansi(false)
         .finish();
+    // With a single subscriber in the process, tracing lets whichever test comes first decide what is of interest.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let _guard = tracing::subscriber::set_default(subscriber);
     let (taking, refusing) = (Sts::start().await, Sts::refusing(|_| Some(7_000_215)).await);
     let (machine, folder) = (MockServer::start().await, tempfile::tempdir().unwrap());

@@ -1,0 +1,42 @@
+//! Policies and vault secrets of a seed, checked.
+
+use toml::Spanned;
+use uuid::Uuid;
+
+use crate::directory::{Tenant, VaultSecret};
+use crate::policy::{Demand, Policy};
+
+use super::file::{RawPolicy, RawVaultSecret};
+use super::{Complaint, app, user};
+
+pub fn policy(tenant: &Tenant, raw: RawPolicy) -> Result<Policy, Complaint> {
+    let need = |what: &str| (raw.kind.span(), format!("a policy of this kind needs {what}"));
+    let demand = match raw.kind.get_ref().as_str() {
+        "require_mfa" => Demand::RequireMfa,
+        "block" => Demand::Block,
+        "auth_context" => Demand::AuthContext { context: raw.context.ok_or_else(|| need("context"))? },
+        "sign_in_frequency" => {
+            Demand::SignInFrequency { seconds: raw.seconds.ok_or_else(|| need("seconds"))? }
+        }
+        _ => {
+            let kinds = "kind is require_mfa, auth_context, sign_in_frequency or block";
+            return Err((raw.kind.span(), kinds.to_owned()));
+        }
+    };
+    let apps = |list: &[Spanned<Uuid>]| {
+        list.iter().map(|id| app(tenant, id).map(|a| a.id)).collect::<Result<Vec<_>, _>>()
+    };
+    Ok(Policy {
+        id: raw.id.unwrap_or_else(|| Uuid::new_v5(&tenant.id, raw.name.get_ref().as_bytes())),
+        demand,
+        users: raw.users.iter().map(|upn| user(tenant, upn)).collect::<Result<_, _>>()?,
+        clients: apps(&raw.clients)?,
+        resources: apps(&raw.resources)?,
+        name: raw.name.into_inner(),
+    })
+}
+
+pub fn vault_secret(tenant: &Tenant, raw: RawVaultSecret) -> Result<VaultSecret, Complaint> {
+    let readers = raw.readers.iter().map(|id| app(tenant, id).map(|a| a.id)).collect::<Result<_, _>>()?;
+    Ok(VaultSecret { name: raw.name, value: raw.value, content_type: raw.content_type, readers })
+}

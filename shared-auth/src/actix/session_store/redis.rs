@@ -1,0 +1,126 @@
+//! Sessions in Redis (6.2 or newer), for an app that runs as several processes: sealed values under hashed ids, one command
+//! each.
+//!
+//! While Redis is away nobody's session can be read; cookies stay as they are, and so do the sessions. What does not
+//! open, or was lost, is no session: it leads to a sign-in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_session::storage::{SessionKey, generate_session_key};
+use actix_web::cookie::time;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use deadpool_redis::redis::{Pipeline, Value};
+use zeroize::Zeroizing;
+
+use super::{Away, IDLE_LIFETIME, State, hashed};
+use crate::cache::redis::RedisCache;
+
+/// A sign-out while Redis is away is tried again for about ten minutes.
+const TRIES: u32 = 200;
+const PAUSE: Duration = Duration::from_secs(3);
+
+#[derive(Debug, Clone)]
+pub(super) struct RedisSessionStore {
+    redis: RedisCache,
+    prefix: Arc<str>,
+}
+
+impl RedisSessionStore {
+    pub fn new(redis: RedisCache, namespace: &str) -> Self {
+        Self { redis, prefix: format!("{namespace}:s:").into() }
+    }
+
+    pub async fn ready(&self) -> Result<(), Away> {
+        let mut commands = Pipeline::new();
+        // A write, for a Redis without room answers a PING.
+        commands.cmd("SET").arg(format!("{}ready", self.prefix)).arg("1").arg("PX").arg(1_000);
+        self.run(&commands).await.map(|_| ())
+    }
+
+    /// Reading counts as use: the idle lifetime begins anew.
+    pub async fn load(&self, key: &SessionKey) -> Result<Option<State>, Away> {
+        let name = self.name(key);
+        let mut commands = Pipeline::new();
+        commands.cmd("GETEX").arg(&name).arg("PX").arg(milliseconds(&IDLE_LIFETIME));
+        let Some(Value::BulkString(sealed)) = self.run(&commands).await? else { return Ok(None) };
+        let state = self.redis.keys.open(&place(&name), &sealed);
+        Ok(state.and_then(|plain| serde_json::from_slice(&plain).ok()))
+    }
+
+    /// While Redis is away the id is good for nothing; whoever comes with it signs in again.
+    pub async fn save(&self, state: State, ttl: &time::Duration) -> SessionKey {
+        let key = generate_session_key();
+        let _nothing_to_undo = self.put(&key, &state, ttl, None).await;
+        key
+    }
+
+    /// False where the session has ended.
+    pub async fn update(&self, key: &SessionKey, state: State, ttl: &time::Duration) -> bool {
+        !matches!(self.put(key, &state, ttl, Some("XX")).await, Ok(Value::Nil))
+    }
+
+    pub async fn delete(&self, key: &SessionKey) {
+        let mut commands = Pipeline::new();
+        commands.cmd("DEL").arg(self.name(key));
+        if self.run(&commands).await.is_ok() {
+            return;
+        }
+        // The browser has no cookie any more, but whoever copied it must not come back.
+        let store = self.clone();
+        let again = async move {
+            for _ in 0..TRIES {
+                tokio::time::sleep(PAUSE).await;
+                if store.run(&commands).await.is_ok() {
+                    return;
+                }
+            }
+        };
+        if let Some(runtime) = self.redis.link.runtime() {
+            runtime.spawn(again);
+        }
+    }
+
+    async fn put(
+        &self,
+        key: &SessionKey,
+        state: &State,
+        ttl: &time::Duration,
+        condition: Option<&str>,
+    ) -> Result<Value, Away> {
+        let name = self.name(key);
+        let length: usize = state.iter().map(|(key, value)| key.len() + 2 * value.len() + 16).sum();
+        let mut plain = Zeroizing::new(Vec::with_capacity(length + 64));
+        serde_json::to_writer(&mut *plain, state).map_err(|_| Away)?;
+        let sealed = self.redis.keys.seal(&place(&name), &plain).map_err(|_| Away)?;
+        let mut commands = Pipeline::new();
+        commands.cmd("SET").arg(&name).arg(sealed).arg("PX").arg(milliseconds(ttl)).arg(condition);
+        self.run(&commands).await.map(|answer| answer.unwrap_or(Value::Nil))
+    }
+
+    async fn run(&self, commands: &Pipeline) -> Result<Option<Value>, Away> {
+        let answers = self.redis.link.run(commands).await.map_err(|_| Away)?;
+        match answers.into_iter().next() {
+            // Something that is no session lies under the name.
+            Some(Value::ServerError(error)) if error.code() == "WRONGTYPE" => Ok(None),
+            Some(Value::ServerError(error)) => {
+                tracing::warn!("Redis refused a session's command: {}", error.code());
+                Err(Away)
+            }
+            answer => Ok(answer),
+        }
+    }
+
+    fn name(&self, key: &SessionKey) -> String {
+        format!("{}{}", self.prefix, URL_SAFE_NO_PAD.encode(hashed(key)))
+    }
+}
+
+fn place(name: &str) -> [&[u8]; 2] {
+    [b"session", name.as_bytes()]
+}
+
+fn milliseconds(ttl: &time::Duration) -> u64 {
+    u64::try_from(ttl.whole_milliseconds()).unwrap_or_default().max(1)
+}

@@ -1,0 +1,110 @@
+//! An access token in a cache, and when it serves: for which scopes, and until when.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::protocol::scope::Scopes;
+use crate::secret::{AccessToken, TokenKind};
+
+/// A token counts as expired this long before it is: it must survive the call it is meant for, and clocks differ.
+const EXPIRY_BUFFER: SignedDuration = SignedDuration::from_mins(5);
+/// Longer than the longest token that Entra issues (28 hours, continuous access evaluation); what claims more is
+/// corrupt, or the clock was moved.
+const LONGEST_LIFETIME: SignedDuration = SignedDuration::from_hours(48);
+/// An access token with what decides whether it may be used.
+#[derive(Debug)]
+pub(crate) struct CachedToken<K: TokenKind> {
+    pub access_token: AccessToken<K>,
+    pub scopes: Scopes,
+    /// What was asked for with it and not granted.
+    pub declined: Scopes,
+    pub expires_at: Timestamp,
+    pub(super) cached_at: Timestamp,
+    /// Five minutes before the token ends, or when the assertion ends with which it was got.
+    usable_until: Timestamp,
+    /// From then on a successor should be fetched in the background.
+    pub(super) refresh_at: Option<Timestamp>,
+}
+
+impl<K: TokenKind> CachedToken<K> {
+    pub fn new(
+        access_token: AccessToken<K>,
+        scopes: Scopes,
+        expires_at: Timestamp,
+        cached_at: Timestamp,
+    ) -> Self {
+        let usable_until = expires_at.checked_sub(EXPIRY_BUFFER).unwrap_or(Timestamp::MIN);
+        let declined = Scopes::default();
+        Self { access_token, scopes, declined, expires_at, cached_at, usable_until, refresh_at: None }
+    }
+
+    /// What was asked for. The token then serves the same request again even where less was granted: asking Entra once
+    /// more would bring the same answer.
+    #[must_use]
+    pub fn asked_for(mut self, asked: &Scopes) -> Self {
+        self.declined = asked.without(&self.scopes);
+        self
+    }
+
+    /// What was asked for with it and not granted.
+    #[must_use]
+    pub fn declining(mut self, declined: Scopes) -> Self {
+        self.declined = declined;
+        self
+    }
+
+    /// When it was got.
+    pub fn cached_at(&self) -> Timestamp {
+        self.cached_at
+    }
+
+    /// The times that decide about it, beside its expiry.
+    pub(super) fn times(&self) -> Times {
+        Times { cached_at: self.cached_at, usable_until: self.usable_until, refresh_at: self.refresh_at }
+    }
+
+    pub(super) fn serves(&self, wanted: &Scopes) -> bool {
+        self.scopes.contains_all(wanted)
+            || (!self.declined.is_empty() && self.scopes.with(&self.declined).contains_all(wanted))
+    }
+
+    /// The token must not be served after `end`. The five minutes do not apply here: the assertion is not sent again.
+    #[must_use]
+    pub fn ending_with(mut self, end: Timestamp) -> Self {
+        self.usable_until = self.usable_until.min(end);
+        self
+    }
+
+    /// A successor should be fetched from `at` on.
+    #[must_use]
+    pub fn refreshed_at(mut self, at: Option<Timestamp>) -> Self {
+        self.refresh_at = at;
+        self
+    }
+
+    /// True where the token is good and old enough for a successor.
+    pub fn wants_refresh(&self, now: Timestamp) -> bool {
+        self.refresh_at.is_some_and(|at| at <= now)
+    }
+
+    pub(super) fn is_usable(&self, now: Timestamp) -> bool {
+        // A token from the future means that the clock was moved back: its expiry says nothing any more.
+        now < self.usable_until
+            && self.usable_until.duration_since(now) < LONGEST_LIFETIME
+            && self.cached_at <= now
+    }
+}
+
+/// When a token was got, until when it may be used, from when on it should be renewed.
+pub(super) struct Times {
+    pub cached_at: Timestamp,
+    pub usable_until: Timestamp,
+    pub refresh_at: Option<Timestamp>,
+}
+
+impl<K: TokenKind> Clone for CachedToken<K> {
+    fn clone(&self) -> Self {
+        let (access_token, scopes, declined) =
+            (self.access_token.clone(), self.scopes.clone(), self.declined.clone());
+        Self { access_token, scopes, declined, ..*self }
+    }
+}
