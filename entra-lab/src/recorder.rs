@@ -123,7 +123,7 @@ pub async fn record<B: MessageBody>(
 fn log_line(method: &str, path: &str, status: u16, note: &Note) {
     let grant = note.grant.unwrap_or("-");
     match note.error_code {
-        Some(code) => tracing::info!(method, path, status, grant, code, "refused with AADSTS{code}"),
+        Some(code) => tracing::info!(method, path, status, grant, "refused with AADSTS{code}"),
         None => tracing::info!(method, path, status, grant, "answered"),
     }
 }

@@ -29,14 +29,17 @@ pub use authority::{Authority, AuthorityKind, Cloud, InstanceDiscovery, Instance
 pub use cache::KeyRing;
 #[cfg(feature = "redis")]
 pub use cache::redis::{RedisCache, RedisState};
-pub use client::{Account, AuthenticationResult, CacheRefreshReason, ConfidentialClient, ConfidentialClientBuilder, TokenSource};
+pub use client::{
+    Account, AuthenticationResult, CacheRefreshReason, ConfidentialClient, ConfidentialClientBuilder,
+    TokenSource,
+};
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock};
 pub use config::{
     ApiConfig, EntraConfig, GRAPH, PUBLIC_CLOUD, clock_skew_seconds, jwks_min_refresh_seconds, url_or,
 };
 pub use credential::{
-    AssertionCallback, AssertionContext, ClientCertificate, ClientCredential, CredentialList, FederatedTokenFile,
-    KeyVaultAccess, ManagedIdentity, ManagedIdentityBuilder, ManagedIdentityId,
+    AssertionCallback, AssertionContext, ClientCertificate, ClientCredential, CredentialList,
+    FederatedTokenFile, KeyVaultAccess, ManagedIdentity, ManagedIdentityBuilder, ManagedIdentityId,
 };
 pub use diagnosis::Diagnosis;
 pub use downstream::{ApiRequest, DownstreamApi, DownstreamError};
@@ -48,7 +51,8 @@ pub use jwt::{AccessTokenValidator, AppClaims, Caller, Check, IdTokenClaims, Tok
 pub use lint::{Deployment, Finding, Lint, lint, lint_at};
 pub use protocol::challenge::Challenge;
 pub use protocol::scope::Scopes;
-pub use settings::{DownstreamSettings, Settings};
 pub use secret::{
-    AccessToken, App, AuthorizationCode, ClientAssertion, ClientSecret, RefreshToken, TokenKind, User, UserAssertion,
+    AccessToken, App, AuthorizationCode, ClientAssertion, ClientSecret, RefreshToken, TokenKind, User,
+    UserAssertion,
 };
+pub use settings::{DownstreamSettings, Settings};

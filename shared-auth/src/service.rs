@@ -60,7 +60,9 @@ where
         && !error.not_found()
     {
         let line = match error {
-            dotenvy::Error::LineParse(..) => "a line of it is not NAME=value; quote values that hold blanks or #",
+            dotenvy::Error::LineParse(..) => {
+                "a line of it is not NAME=value; quote values that hold blanks or #"
+            }
             _ => "it cannot be read",
         };
         return complain(service, &format!("the file .env in this folder cannot be used: {line}"), 2);

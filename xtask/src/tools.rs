@@ -1,4 +1,4 @@
-//! What the tests need beside Rust: a browser with its driver, and Redis.
+//! What the tests need beside Rust: a browser with its driver, Redis, and what the real MSAL clients run on.
 //!
 //! On Debian and its relatives, as root or with sudo that asks nothing, they are installed. Elsewhere the run
 //! ends here with the list and the names to look for, before an hour of building.
@@ -35,6 +35,25 @@ pub const REDIS: Tool = Tool {
     debian: "redis-server",
     purpose: "the shared caches are tested against it",
     elsewhere: "Redis 7 or newer, from your system's packages",
+};
+
+pub const PYTHON: Tool = Tool {
+    programs: &["python3"],
+    debian: "python3-venv",
+    purpose: "MSAL Python judges the lab",
+    elsewhere: "Python 3.9 or newer, with its venv module",
+};
+pub const NODE: Tool = Tool {
+    programs: &["node"],
+    debian: "nodejs",
+    purpose: "msal-node judges the lab",
+    elsewhere: "Node.js 20 or newer",
+};
+pub const NPM: Tool = Tool {
+    programs: &["npm"],
+    debian: "npm",
+    purpose: "it brings msal-node",
+    elsewhere: "npm, which comes with Node.js",
 };
 
 /// Makes sure that all of them are here.

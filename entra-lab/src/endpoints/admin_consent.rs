@@ -39,7 +39,7 @@ struct Entry<'d> {
 struct Asked<'d> {
     tenant: &'d Tenant,
     client: &'d Application,
-    back: Option<Url>,
+    back: Url,
     wanted: Vec<Entry<'d>>,
 }
 
@@ -104,16 +104,12 @@ pub async fn submit(
         members.push(("error_description", refusal.description(&ids, state.clock.now())));
     }
     members.extend(params.get("state").map(|s| ("state", s.to_owned())));
-    match asked.back {
-        Some(mut back) => {
-            back.query_pairs_mut().extend_pairs(&members);
-            HttpResponse::Found()
-                .insert_header(("location", back.as_str()))
-                .insert_header(("cache-control", "no-store"))
-                .finish()
-        }
-        None => pages::signed_out(&[], None),
-    }
+    let mut back = asked.back;
+    back.query_pairs_mut().extend_pairs(&members);
+    HttpResponse::Found()
+        .insert_header(("location", back.as_str()))
+        .insert_header(("cache-control", "no-store"))
+        .finish()
 }
 
 fn check<'d>(directory: &'d Directory, segment: &str, params: &Params) -> Result<Asked<'d>, Refusal> {
@@ -138,7 +134,7 @@ fn check<'d>(directory: &'d Directory, segment: &str, params: &Params) -> Result
         )));
     }
     let wanted = wanted(tenant, client, params.get("scope"))?;
-    Ok(Asked { tenant, client, back: Url::parse(uri).ok(), wanted })
+    Ok(Asked { tenant, client, back: Url::parse(uri).map_err(|_| REDIRECT_URI)?, wanted })
 }
 
 /// The scopes of the request, or everything that the registration lists.

@@ -1,8 +1,8 @@
 //! `GET /{tenant}/v2.0/.well-known/openid-configuration`: OpenID Connect discovery, version 2.0.
 //!
 //! Members, their order and their values are Entra's, also where the lab then refuses (hybrid
-//! responses, client certificates): a client must cope with both. For `common` and `organizations` the issuer is a template
-//! whose placeholder, braces included, is part of the string.
+//! responses): a client must cope with both. For `common` and `organizations` the issuer is a
+//! template whose placeholder, braces included, is part of the string.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;

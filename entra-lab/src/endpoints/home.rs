@@ -6,6 +6,7 @@
 mod activity;
 mod apps;
 mod people;
+mod policies;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -28,6 +29,7 @@ struct Home {
     https: Option<String>,
     clock: String,
     tenants: Vec<TenantView>,
+    policies: Vec<String>,
     lines: Vec<Line>,
     version: &'static str,
 }
@@ -57,6 +59,7 @@ pub async fn home(req: HttpRequest, state: web::Data<LabState>) -> HttpResponse 
     let page = Home {
         clock: clock(state.clock.offset()),
         tenants: directory.tenants.iter().map(|t| tenant(&state, t, &base)).collect(),
+        policies: policies::sentences(&state, &directory),
         lines: activity::lines(&state, &directory),
         https: state.https_url().filter(|https| *https != base),
         version: env!("CARGO_PKG_VERSION"),

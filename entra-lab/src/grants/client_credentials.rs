@@ -27,13 +27,14 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
         capable: request.claims.capable,
     };
     let claims = issue.app_access(api, identifier);
+    let key = request.state.keys.active()?;
     Ok(TokenAnswer {
         token_type: "Bearer",
         scope: None,
         expires_in: lifetime.expires_in,
         ext_expires_in: lifetime.expires_in,
         refresh_in: lifetime.refresh_in(),
-        access_token: sign(&*request.state.keys.active()?, &claims, api.access_token_version)?,
+        access_token: sign(&key, &claims, api.access_token_version)?,
         refresh_token: None,
         id_token: None,
         client_info: None,

@@ -276,3 +276,14 @@ async fn claims_that_are_no_json_are_refused_and_unknown_ones_ignored() {
     let odd = r#"{"id_token":{"login_hint":{"essential":false}},"access_token":{"x":1,"acrs":{"value":"nonsense"}}}"#;
     assert_eq!(redeem(&lab, &WEB_APP, &code, &[("claims", odd)]).await.status, 200);
 }
+
+#[tokio::test]
+async fn the_home_page_says_which_policies_are_in_force_and_shows_the_codes() {
+    let lab = lab().await;
+    let home = async || client().get(lab.url()).send().await.unwrap().text().await.unwrap();
+    let before = home().await;
+    assert!(before.contains("no policy") && before.contains("246810"), "{before}");
+    set(&lab, json!({ "kind": "require_mfa", "user": ALICE, "resource": GRAPH })).await;
+    let sentence = format!("A second factor for {ALICE} at Microsoft Graph (set by control).");
+    assert!(home().await.contains(&sentence));
+}

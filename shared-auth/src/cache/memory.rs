@@ -304,6 +304,9 @@ impl<K: TokenKind> MemoryCache<K> {
             }
             if let Some(names) = &self.shared.names {
                 names.add(key);
+                if !self.shared.partitions.contains_key(key) {
+                    names.forget(key); // There was no room for it.
+                }
             }
         }
     }

@@ -348,6 +348,11 @@ impl<K: TokenKind> Found<K> {
         self.drops.iter().cloned().chain(overlapped).collect()
     }
 
+    /// A token that serves the scopes.
+    pub fn token(&self, scopes: &Scopes, now: Timestamp) -> Option<CachedToken<K>> {
+        self.tokens.iter().rev().find(|token| token.is_usable(now) && token.serves(scopes)).cloned()
+    }
+
     /// True where nothing is there, and nothing was removed either.
     pub fn is_empty(&self) -> bool {
         self.empty

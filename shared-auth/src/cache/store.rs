@@ -207,7 +207,7 @@ impl<K: TokenKind> TokenStore<K> {
         };
         // One round trip. For a request that goes past the cache too: the latest refresh token may be there.
         let mut found = self.look(&shared, partition).await;
-        if !bypass && let Some(token) = self.cache.token_at_hand(partition, scopes) {
+        if !bypass && let Some(token) = self.token_of(partition, scopes, found.as_ref()) {
             return cached(token);
         }
         self.throttle.check(&key, self.clock.now())?;
@@ -265,6 +265,17 @@ impl<K: TokenKind> TokenStore<K> {
         Some(found)
     }
 
+    /// From memory, or from what was just read where memory had no room for it.
+    fn token_of(
+        &self,
+        partition: &PartitionKey,
+        scopes: &Scopes,
+        found: Option<&Found<K>>,
+    ) -> Option<CachedToken<K>> {
+        let at_hand = self.cache.token_at_hand(partition, scopes);
+        at_hand.or_else(|| found.and_then(|found| found.token(scopes, self.clock.now())))
+    }
+
     /// Waits until this replica may ask Entra, or another one has done so.
     async fn turn(
         &self,
@@ -279,8 +290,8 @@ impl<K: TokenKind> TokenStore<K> {
             let Some((ours, found)) = shared.lease_and_load(partition, &lease).await else {
                 return Turn::Anyway;
             };
-            self.cache.merge(partition, &found, removals);
-            if let Some(token) = self.cache.token(partition, scopes) {
+            let merged = self.cache.merge(partition, &found, removals);
+            if let Some(token) = self.token_of(partition, scopes, Some(&found).filter(|_| merged)) {
                 if ours {
                     shared.release(lease);
                 }

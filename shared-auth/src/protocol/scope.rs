@@ -52,7 +52,9 @@ impl Scopes {
     #[must_use]
     pub(crate) fn without(&self, others: &Scopes) -> Scopes {
         self.resource_scopes()
-            .filter(|scope| !scope.ends_with("/.default") && !others.iter().any(|own| own.eq_ignore_ascii_case(scope)))
+            .filter(|scope| {
+                !scope.ends_with("/.default") && !others.iter().any(|own| own.eq_ignore_ascii_case(scope))
+            })
             .collect()
     }
 

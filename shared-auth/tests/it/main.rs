@@ -23,8 +23,8 @@ mod redis_outage;
 mod redis_replicas;
 #[cfg(feature = "redis")]
 mod redis_server;
-#[cfg(feature = "redis")]
-mod redis_sharing;
 #[cfg(all(feature = "redis", feature = "actix"))]
 mod redis_sessions;
+#[cfg(feature = "redis")]
+mod redis_sharing;
 mod settings;

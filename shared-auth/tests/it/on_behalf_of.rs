@@ -103,5 +103,9 @@ async fn an_application_token_and_somebody_elses_assertion_are_refused() {
         assert!(matches!(error, Error::InvalidToken(_)), "{error}");
         assert!(!format!("{error:?}").contains("eyJ"), "no token in an error");
     }
-    assert_eq!(token_requests(&lab, "urn:ietf:params:oauth:grant-type:jwt-bearer"), 0, "nothing left the process");
+    assert_eq!(
+        token_requests(&lab, "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+        0,
+        "nothing left the process"
+    );
 }

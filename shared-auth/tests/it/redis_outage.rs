@@ -167,6 +167,35 @@ async fn a_wrong_password_is_an_outage_and_is_not_shown() {
 }
 
 #[tokio::test]
+async fn a_redis_that_shows_a_certificate_of_nobody_we_trust_is_not_talked_to() {
+    let (lab, folder) = (EntraLab::start().await.unwrap(), tempfile::tempdir().unwrap());
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
+    let redis = RedisServer::start_with(&[
+        "--tls-port",
+        "TLS",
+        "--tls-cert-file",
+        cert,
+        "--tls-key-file",
+        key,
+        "--tls-auth-clients",
+        "no",
+    ])
+    .await;
+    let url = format!("rediss://localhost:{}", redis.tls_port());
+    let untrusted = RedisCache::connect(&url, KEY.parse().unwrap()).unwrap();
+
+    let longest = acquire_for(&lab, &untrusted, Duration::from_millis(500)).await;
+
+    assert!(longest < LONGEST, "{longest:?}");
+    assert!(!untrusted.state().available);
+    assert!(redis.everything().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_user_who_signs_out_while_redis_is_away_is_forgotten_when_it_is_back() {
     let (lab, redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);
     let (one, other) = (replica(&lab, WEB_APP, &redis), replica(&lab, WEB_APP, &redis));

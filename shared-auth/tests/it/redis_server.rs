@@ -19,15 +19,27 @@ pub const OLD_KEY: &str = "b29vb29vb29vb29vb29vb29vb29vb29vb29vb29vb28=";
 /// Stopped when it is dropped.
 pub struct RedisServer {
     port: u16,
+    tls_port: String,
     process: Child,
 }
 
 impl RedisServer {
     pub async fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let server = Self { port, process: spawn(port) };
+        Self::start_with(&[]).await
+    }
+
+    /// With more options; `TLS` stands for a second free port.
+    pub async fn start_with(options: &[&str]) -> Self {
+        let (port, tls_port) = (free_port(), free_port().to_string());
+        let options: Vec<_> =
+            options.iter().map(|word| if *word == "TLS" { tls_port.as_str() } else { word }).collect();
+        let server = Self { port, tls_port: tls_port.clone(), process: spawn(port, &options) };
         server.ready().await;
         server
+    }
+
+    pub fn tls_port(&self) -> &str {
+        &self.tls_port
     }
 
     pub fn url(&self) -> String {
@@ -42,7 +54,7 @@ impl RedisServer {
 
     /// Starts it again on the same port, empty.
     pub async fn start_again(&mut self) {
-        self.process = spawn(self.port);
+        self.process = spawn(self.port, &[]);
         self.ready().await;
     }
 
@@ -122,9 +134,14 @@ impl RedisServer {
     }
 }
 
-fn spawn(port: u16) -> Child {
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn spawn(port: u16, options: &[&str]) -> Child {
     Command::new("redis-server")
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .args(options)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

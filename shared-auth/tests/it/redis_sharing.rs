@@ -9,7 +9,8 @@ use crate::redis_server::{
     KEY, OLD_KEY, RedisServer, cache, cache_with_keys, replica, replica_with, replica_with_clock,
 };
 use crate::support::{
-    API, DAEMON, GRAPH_DEFAULT, OTHER_API, WEB_APP, access_as_user, client, sign_in, token_requests,
+    API, DAEMON, GRAPH_DEFAULT, OTHER_API, WEB_APP, access_as_user, client, registration, sign_in,
+    token_requests,
 };
 
 const OBO: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -92,6 +93,20 @@ async fn a_hit_in_memory_asks_redis_nothing_and_a_miss_asks_once() {
     assert_eq!(reads(&after), reads(&before) + 1);
     let sum = |calls: &[(String, u64)]| calls.iter().map(|(_, n)| n).sum::<u64>();
     assert_eq!(sum(&after), sum(&before) + 1, "one command: {before:?} {after:?}");
+}
+
+#[tokio::test]
+async fn a_replica_whose_memory_has_no_room_is_served_by_redis() {
+    let (lab, redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);
+    let alice = assertion_of(&lab, "alice").await;
+    let builder = ConfidentialClient::builder(registration(&lab, API)).shared_cache(cache(&redis));
+    let small = builder.memory_limit_bytes(1).build().unwrap();
+
+    assert_eq!(source_of(&small, &alice).await, TokenSource::IdentityProvider);
+    for _ in 0..3 {
+        assert_eq!(source_of(&small, &alice).await, TokenSource::Cache);
+    }
+    assert_eq!(token_requests(&lab, OBO), 1);
 }
 
 #[tokio::test]
