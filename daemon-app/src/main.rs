@@ -19,10 +19,13 @@ mod settings;
 use std::process::ExitCode;
 
 use shared_auth::service::{self, Health, Service};
-use shared_auth::{ConfidentialClient, DownstreamApi, Error};
+use shared_auth::{ConfidentialClient, Deployment, DownstreamApi, Error};
 
 use crate::answers::{Directory, Page, names};
 use crate::settings::Settings;
+
+/// Links that lead in a circle must not keep a round here for ever.
+const PAGES_AT_MOST: usize = 100;
 
 fn main() -> ExitCode {
     let health = Health::Custom(heartbeat::check);
@@ -40,7 +43,8 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
 
 async fn rounds(settings: Settings) -> anyhow::Result<()> {
     // Step 1.
-    let client = ConfidentialClient::new(settings.entra)?;
+    let deployment = Deployment::new().app_scopes(settings.api_scopes.as_str()).detect_platform();
+    let client = ConfidentialClient::builder(settings.entra).deployment(deployment).build()?;
     let graph = DownstreamApi::new("Microsoft Graph", settings.graph, &client);
     let api = DownstreamApi::new("the web API", settings.api, &client);
     let daemon = Daemon { client, graph, api, api_scopes: settings.api_scopes };
@@ -82,7 +86,7 @@ impl Daemon {
         let first =
             self.graph.get("/users", &token.access_token).query("$top", "3").query("$select", "displayName");
         let mut page: Page = first.await?;
-        loop {
+        for _ in 0..PAGES_AT_MOST {
             tracing::info!(step = 5, "a page of the directory: {}", names(&page.value));
             let Some(link) = page.next_link else { break };
             page = self.graph.get_link(&link, &token.access_token).await?;

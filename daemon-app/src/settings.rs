@@ -24,7 +24,7 @@ impl Settings {
     pub fn from_env(env: &mut Env) -> Option<Self> {
         let entra = EntraConfig::from_env(env);
         let graph = shared_auth::url_or(env, "GRAPH_BASE_URL", shared_auth::GRAPH);
-        let api = env.required("API_BASE_URL");
+        let api = shared_auth::url(env, "API_BASE_URL");
         let api_scopes = env.required("API_SCOPES");
         let heartbeat = Heartbeat::from_env(env);
         Some(Self { entra: entra?, graph: graph?, api: api?, api_scopes: api_scopes?, heartbeat: heartbeat? })

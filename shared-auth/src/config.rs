@@ -116,7 +116,7 @@ impl EntraConfig {
         let client_id = env.required("AZURE_CLIENT_ID");
         let credential = ClientCredential::from_env(env);
         let authority_host = url_or(env, "AZURE_AUTHORITY_HOST", PUBLIC_CLOUD);
-        let backchannel = env.optional("AZURE_AUTHORITY_BACKCHANNEL");
+        let backchannel = optional_url(env, "AZURE_AUTHORITY_BACKCHANNEL");
         let extra_ca_certs = match env.optional::<String>("EXTRA_CA_CERTS") {
             Some(Some(path)) => match std::fs::read(&path) {
                 Ok(pem) => Some(Some(pem)),
@@ -199,10 +199,78 @@ pub fn jwks_min_refresh_seconds(env: &mut Env) -> Option<u32> {
     env.number("JWKS_MIN_REFRESH_SECONDS", 300, 1..=86_400)
 }
 
-/// An address with a default.
+/// An address that must be there: http or https, with a host, without query or fragment.
+pub fn url(env: &mut Env, name: &'static str) -> Option<Url> {
+    env.required::<HttpUrl>(name).map(|url| url.0)
+}
+
+/// An address with a default; see [`url()`].
 pub fn url_or(env: &mut Env, name: &'static str, default: &str) -> Option<Url> {
-    match env.optional::<Url>(name)? {
+    match optional_url(env, name)? {
         Some(url) => Some(url),
         None => Url::parse(default).ok(),
+    }
+}
+
+/// An address that may be absent; see [`url()`]. The outer `None` means that a problem was noted.
+#[allow(clippy::option_option, reason = "absent and malformed are different answers")]
+pub fn optional_url(env: &mut Env, name: &'static str) -> Option<Option<Url>> {
+    Some(env.optional::<HttpUrl>(name)?.map(|url| url.0))
+}
+
+/// The origin of a site, such as `https://app.example`, which may be absent: an address without a path.
+#[allow(clippy::option_option, reason = "absent and malformed are different answers")]
+pub fn optional_origin(env: &mut Env, name: &'static str) -> Option<Option<Url>> {
+    let url = optional_url(env, name)?;
+    if url.as_ref().is_some_and(|url| url.path() != "/") {
+        env.note(name, "must be an origin without a path, such as https://app.example");
+        return None;
+    }
+    Some(url)
+}
+
+/// What `localhost:4000` is not: there, "localhost" is read as the scheme.
+struct HttpUrl(Url);
+
+impl std::str::FromStr for HttpUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const NEEDED: &str = "it must be an address such as https://api.example, without query or fragment";
+        let url = Url::parse(text).map_err(|_| NEEDED)?;
+        let whole = matches!(url.scheme(), "http" | "https") && url.has_host();
+        let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        if whole && plain { Ok(Self(url)) } else { Err(NEEDED) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_cannot_be_called_are_named_at_once() {
+        let tries = [
+            "localhost:4000",
+            "api.example",
+            "ftp://x",
+            "http://",
+            "https://a/?q=1",
+            "https://a/#f",
+            "https://u@a/",
+        ];
+        for text in tries {
+            let mut env =
+                Env::from_pairs([("API_BASE_URL", text), ("PUBLIC_URL", "https://app.example/path")]);
+            let error = env
+                .read(|env| {
+                    let (api, public) = (url(env, "API_BASE_URL"), optional_origin(env, "PUBLIC_URL"));
+                    Some((api?, public?))
+                })
+                .unwrap_err();
+            assert_eq!(error.problems.len(), 2, "{text}: {error}");
+        }
+        let mut env = Env::from_pairs([("API_BASE_URL", "http://web-api-obo:4000/base")]);
+        assert!(env.read(|env| url(env, "API_BASE_URL")).is_ok());
     }
 }

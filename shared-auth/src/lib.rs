@@ -35,7 +35,8 @@ pub use client::{
 };
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock};
 pub use config::{
-    ApiConfig, EntraConfig, GRAPH, PUBLIC_CLOUD, clock_skew_seconds, jwks_min_refresh_seconds, url_or,
+    ApiConfig, EntraConfig, GRAPH, PUBLIC_CLOUD, clock_skew_seconds, jwks_min_refresh_seconds,
+    optional_origin, optional_url, url, url_or,
 };
 pub use credential::{
     AssertionCallback, AssertionContext, ClientCertificate, ClientCredential, CredentialList,

@@ -142,16 +142,26 @@ pub fn listening(name: &str, url: &Url) {
 /// # Errors
 /// At once where waiting does not help: Entra does not know the tenant, or somebody else answers in its place.
 pub async fn until_reachable(client: &ConfidentialClient) -> Result<(), Error> {
+    tokio::select! {
+        reached = keep_trying(client) => reached,
+        // A server has no signal handlers before it serves, and as the first process of a container none by default.
+        () = shutdown() => {
+            tracing::info!("asked to stop while waiting for the authority, and stopped");
+            std::process::exit(0)
+        }
+    }
+}
+
+async fn keep_trying(client: &ConfidentialClient) -> Result<(), Error> {
     let mut pause = Duration::from_millis(500);
     loop {
         match client.connect().await {
-            Ok(()) => return Ok(()),
             Err(error) if error.is_retryable() => {
                 tracing::warn!("the authority cannot be reached yet, trying again in {pause:?}: {error}");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(15));
             }
-            Err(error) => return Err(error),
+            answered => return answered,
         }
     }
 }
@@ -173,9 +183,13 @@ fn start_log(env: &mut Env) {
     // The HTTP libraries' own logs would show requests; ours say what matters.
     const DEFAULT: &str =
         "info,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn,actix_server=warn";
-    let filter = env.or(LOG_FILTER, DEFAULT.to_owned()).and_then(|text| EnvFilter::try_new(text).ok());
+    let filter = env.or(LOG_FILTER, DEFAULT.to_owned()).unwrap_or_default();
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|error| {
+        env.note(LOG_FILTER, format!("is not a filter such as info,shared_auth=debug: {error}"));
+        EnvFilter::new(DEFAULT)
+    });
     let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter.unwrap_or_else(|| EnvFilter::new(DEFAULT)))
+        .with_env_filter(filter)
         .with_target(false)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout()))
         .try_init();

@@ -19,9 +19,9 @@ mod settings;
 use std::process::ExitCode;
 
 use actix_web::{App, HttpResponse, HttpServer, Responder, web};
-use shared_auth::actix::{ApiError, AppCaller, BearerAuth, UserCaller};
+use shared_auth::actix::{self, ApiError, AppCaller, BearerAuth, UserCaller};
 use shared_auth::service::{self, Health, Service};
-use shared_auth::{ConfidentialClient, DownstreamApi};
+use shared_auth::{ConfidentialClient, Deployment, DownstreamApi};
 use url::Url;
 use utoipa::OpenApi;
 
@@ -47,6 +47,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let client = ConfidentialClient::builder(settings.entra)
         .jwks_min_refresh_seconds(settings.api.jwks_min_refresh_seconds)
         .shared_cache(settings.redis)
+        .deployment(Deployment::new().api(&settings.api).detect_platform())
         .build()?;
     let listener = service::bind(settings.listen)?;
     service::until_reachable(&client).await?;
@@ -64,8 +65,9 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             .service(web::resource("/api/messages").wrap(users.clone()).route(web::get().to(messages)))
             .service(web::resource("/api/directory").wrap(services.clone()).route(web::get().to(directory)))
             .route("/openapi.json", web::get().to(|| async { web::Json(Document::openapi()) }))
-            .route("/health/{probe:live|ready}", web::get().to(HttpResponse::Ok))
+            .configure(actix::health_routes)
             .default_service(web::to(|| async { Err::<HttpResponse, _>(ApiError::not_found()) }))
+            .wrap(actix::api_headers())
     });
     let server = server.listen(listener)?.shutdown_timeout(10).run();
     service::listening(NAME, &url);
@@ -110,7 +112,8 @@ async fn directory(caller: AppCaller, shared: web::Data<Shared>) -> Result<impl 
     let token = shared.client.acquire_token_for_client("https://graph.microsoft.com/.default").await?;
     let mut page: Page<User> = shared.graph.get("/users", &token.access_token).await?;
     let mut users: Vec<_> = page.value.into_iter().map(Colleague::from).collect();
-    while let Some(link) = page.next_link {
+    for _ in 1..100 {
+        let Some(link) = page.next_link else { break };
         page = shared.graph.get_link(&link, &token.access_token).await?;
         users.extend(page.value.into_iter().map(Colleague::from));
     }

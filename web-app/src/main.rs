@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 use actix_web::web::{self, Html};
 use actix_web::{App, HttpResponse, HttpServer};
-use shared_auth::actix::{PageError, SignInOptions, SignInRoutes, SignedInUser};
+use shared_auth::actix::{self, PageError, SignInOptions, SignInRoutes, SignedInUser};
 use shared_auth::service::{self, Health, Service};
 use shared_auth::{ConfidentialClient, Scopes};
 
@@ -44,6 +44,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         .clock_skew_seconds(settings.clock_skew_seconds)
         .jwks_min_refresh_seconds(settings.jwks_min_refresh_seconds)
         .shared_cache(settings.redis.clone())
+        .deployment(settings.deployment)
         .build()?;
     let listener = service::bind(settings.listen)?;
     service::until_reachable(&client).await?;
@@ -72,7 +73,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             .route("/graph", web::get().to(graph))
             .route("/claims", web::get().to(claims))
             .route("/assets/{path:.*}", web::get().to(assets::asset))
-            .route("/health/{probe:live|ready}", web::get().to(HttpResponse::Ok))
+            .configure(actix::health_routes)
             .default_service(web::to(|| async { Err::<HttpResponse, _>(PageError::not_found()) }))
             // The last one comes first: headers around sessions around failure pages.
             .wrap(sign_in.failures())

@@ -13,6 +13,7 @@ pub async fn photo(user: SignedInUser, apis: web::Data<Apis>) -> Result<HttpResp
     let photo = apis.api.get_bytes("/api/photo", &token.access_token).await;
     // Only a picture may come from this address, whatever the other side calls it.
     let (content_type, bytes) = photo
+        .inspect_err(|error| tracing::info!(step = 10, "no photo, so the initials are shown: {error}"))
         .ok()
         .filter(|(content_type, _)| content_type.starts_with("image/"))
         .unwrap_or_else(|| ("image/svg+xml".to_owned(), pages::initials(user.name()).into_bytes()));

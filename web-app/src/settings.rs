@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 
 use shared_auth::actix::CookieKey;
-use shared_auth::{EntraConfig, Env, RedisCache, Scopes, service};
+use shared_auth::{Deployment, EntraConfig, Env, RedisCache, Scopes, service};
 use url::Url;
 
 /// Where the app listens unless `LISTEN_ADDR` says otherwise.
@@ -21,6 +21,8 @@ pub struct Settings {
     pub api_scopes: Scopes,
     /// `REDIS_URL`, `CACHE_KEYS` or `CACHE_KEYS_FILE`: where replicas share tokens and sessions; memory alone without it.
     pub redis: Option<RedisCache>,
+    /// What the look at the settings needs to know: likely mistakes are logged at the start.
+    pub deployment: Deployment,
     /// `LISTEN_ADDR`.
     pub listen: SocketAddr,
     /// `PUBLIC_URL`: the origin that browsers see; `http://localhost` with the bound port by default.
@@ -38,11 +40,18 @@ impl Settings {
     pub fn from_env(env: &mut Env) -> Option<Self> {
         let entra = EntraConfig::from_env(env);
         let graph = shared_auth::url_or(env, "GRAPH_BASE_URL", shared_auth::GRAPH);
-        let api = env.required("API_BASE_URL");
+        let api = shared_auth::url(env, "API_BASE_URL");
         let api_scopes = env.required::<String>("API_SCOPES");
         let redis = RedisCache::from_env(env);
         let listen = service::listen_addr(env, LISTEN);
-        let public_url = env.optional("PUBLIC_URL");
+        let public_url = shared_auth::optional_origin(env, "PUBLIC_URL");
+        let mut deployment = Deployment::new().detect_platform();
+        if let Some(scopes) = &api_scopes {
+            deployment = deployment.user_scopes(scopes.as_str());
+        }
+        if let Some(Some(url)) = &public_url {
+            deployment = deployment.redirect_uri(url);
+        }
         let session_key = env.required("SESSION_KEY");
         let clock_skew_seconds = shared_auth::clock_skew_seconds(env);
         let jwks_min_refresh_seconds = shared_auth::jwks_min_refresh_seconds(env);
@@ -52,6 +61,7 @@ impl Settings {
             api: api?,
             api_scopes: api_scopes?.into(),
             redis: redis?,
+            deployment,
             listen: listen?,
             public_url: public_url?,
             session_key: session_key?,

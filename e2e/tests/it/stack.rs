@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use entra_lab::EntraLab;
 use serde_json::{Value, json};
@@ -26,6 +26,9 @@ pub struct Stack {
     in_process: Option<EntraLab>,
 }
 
+/// How long a process may take to end by itself.
+const STOP_LIMIT: Duration = Duration::from_secs(8);
+
 /// A second web app beside the one of the compose file. Tests that want one run in turn.
 const EXTRA_WEB_APP: &str = "web-app-with-other-settings";
 
@@ -38,7 +41,7 @@ impl Stack {
         Self::start_with(&[]).await
     }
 
-    /// The chain with other settings for the web app.
+    /// The chain with other settings for the web app; a level of logging is for the API as well.
     pub async fn start_with(web_app: Changes<'_>) -> Self {
         if is_compose() {
             return Self {
@@ -58,7 +61,8 @@ impl Stack {
             processes: Vec::new(),
             in_process: Some(lab),
         };
-        stack.api = stack.serve("web-api-obo", &[]);
+        let log: Vec<_> = web_app.iter().copied().filter(|(name, _)| *name == "RUST_LOG").collect();
+        stack.api = stack.serve("web-api-obo", &log);
         stack.web_app = stack.serve("web-app", web_app);
         stack
     }
@@ -242,6 +246,11 @@ impl Drop for Process {
     fn drop(&mut self) {
         // SIGTERM, as every orchestrator does it; a container is removed with its process.
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let deadline = Instant::now() + STOP_LIMIT;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }

@@ -7,13 +7,13 @@ use crate::stack::{API, OTHER_API, Stack};
 async fn a_wrong_secret_ends_the_daemons_round_with_the_code() {
     let stack = Stack::start().await;
 
-    let round = stack.run_daemon_once(&[("AZURE_CLIENT_SECRET", "wrong")]);
+    let round = stack.run_daemon_once(&[("AZURE_CLIENT_SECRET", "not-the-secret-7f3a")]);
 
     let said =
         format!("{}{}", String::from_utf8_lossy(&round.stdout), String::from_utf8_lossy(&round.stderr));
     assert!(!round.status.success());
     assert!(said.contains("AADSTS7000215"), "{said}");
-    assert!(!said.contains("wrong\""), "the secret is not repeated:\n{said}");
+    assert!(!said.contains("7f3a"), "the secret is not repeated:\n{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,9 +125,15 @@ async fn nothing_secret_is_in_the_logs_even_at_trace_level() {
     assert_eq!(browser.text("#profile-name").await, "Alice Kim");
     let cookie = browser.driver.get_all_cookies().await.unwrap().remove(0).value;
 
-    let log = stack.logs();
+    let daemon = stack.run_daemon_once(&[("RUST_LOG", "trace")]);
 
-    assert!(log.contains("signed in, under a new session id"), "the log is the one of this sign-in");
+    let log = format!("{}{}", stack.logs(), String::from_utf8_lossy(&daemon.stdout));
+
+    for sentence in
+        ["signed in, under a new session id", "on behalf of the caller", "with client credentials"]
+    {
+        assert!(log.contains(sentence), "the log is not the one of the whole chain: no \"{sentence}\"");
+    }
     for secret in ["eyJ", "lab-secret", "code=", "code_verifier", "Passw0rd", cookie.as_str()] {
         let line = log.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "found {secret}");

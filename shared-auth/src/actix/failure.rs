@@ -206,8 +206,12 @@ fn of(error: &Error, path: &str) -> Failure {
         error if error.refusal().is_some_and(|refusal| refusal.error == "invalid_client") => Failure::new(
             502,
             "The app could not prove who it is",
-            "Microsoft Entra refused the app's own credential: the secret is wrong or has expired. It is not about you.",
-            "Whoever runs this app has to set a valid secret (AZURE_CLIENT_SECRET).",
+            "Microsoft Entra refused the app's own credential: it is wrong, or it has expired. It is not about you.",
+            if error.codes().iter().any(|code| matches!(code, 7_000_215 | 7_000_222 | 7_000_218)) {
+                "Whoever runs this app has to set a valid secret (AZURE_CLIENT_SECRET)."
+            } else {
+                "Whoever runs this app has to look at its certificate or federated credential, with the number below."
+            },
         )
         .about(error)
         .retry(path),

@@ -1,6 +1,19 @@
-//! The two questions that an orchestrator asks: do you live, and can you work?
+//! What every server has: headers for its answers, and the two questions of an orchestrator (do you live, can you work).
 
+use actix_web::http::header;
+use actix_web::middleware::DefaultHeaders;
 use actix_web::{HttpResponse, web};
+
+/// Headers for the answers of an API: personal data stays out of caches, and a type is what it is called.
+///
+/// ```
+/// let app = actix_web::App::new().wrap(shared_auth::actix::api_headers());
+/// ```
+pub fn api_headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add((header::CACHE_CONTROL, "no-store"))
+        .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+}
 
 /// Adds `/health/live` and `/health/ready`, for GET and HEAD.
 ///

@@ -7,7 +7,7 @@
 //! | `sign_in.rs` | a web app: the routes for signing in and out |
 //! | `session.rs` | the typed server-side session, the signed-in user as a handler argument |
 //! | `session_store/` | where sessions live: in memory, or in Redis |
-//! | `health.rs` | the two questions that an orchestrator asks |
+//! | `health.rs` | the headers of an API, the two questions that an orchestrator asks |
 //! | `failure.rs` | an [`Error`](crate::Error) as a page that says what happened and what to do |
 
 mod bearer;
@@ -23,6 +23,6 @@ pub use bearer::{BearerAuth, RequireRole, RequireScope};
 pub use caller::{AppCaller, UserCaller};
 pub use error_response::ApiError;
 pub use failure::{Failure, PageError};
-pub use health::health_routes;
+pub use health::{api_headers, health_routes};
 pub use session::{CookieKey, SignedInUser};
 pub use sign_in::{Failures, SignInOptions, SignInRoutes};

@@ -139,8 +139,8 @@ pub(super) struct OpenChallenge {
 pub(super) struct TypedSession(pub Session);
 
 impl TypedSession {
-    const USER: &'static str = "user";
-    const OPEN: &'static str = "sign-ins";
+    pub const USER: &'static str = "user";
+    pub const OPEN: &'static str = "sign-ins";
     const CHALLENGE: &'static str = "challenge";
     const CHALLENGED: &'static str = "challenged";
 
@@ -172,7 +172,8 @@ impl TypedSession {
         self.put(Self::OPEN, &open.split_off(surplus))
     }
 
-    /// Takes the sign-in that `response` answers; a second answer to it finds nothing.
+    /// Takes the sign-in that `response` answers. The session is written at the end of the request: a second answer
+    /// finds nothing after that, but two at the same time may both try to redeem the code. Entra lets only one of them.
     pub fn take(&self, response: &AuthorizationResponse) -> Result<(AuthCodeFlow, String), Error> {
         let mut open: Vec<OpenSignIn> = self.0.get(Self::OPEN).ok().flatten().unwrap_or_default();
         let at = open

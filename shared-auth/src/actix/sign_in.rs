@@ -228,7 +228,7 @@ async fn callback(request: HttpRequest, routes: web::Data<SignInRoutes>) -> Resu
         return Err(PageError(Reason::SessionsAway));
     }
     let response = AuthorizationResponse::parse(request.query_string()).map_err(Error::from)?;
-    // Step 5. Found by `state` among the sign-ins that this very browser began; gone from there before it is used.
+    // Step 5. Found by `state` among the sign-ins that this very browser began; gone from there when this request ends.
     let (flow, return_to) = session.take(&response)?;
     tracing::info!(step = 5, "Entra sent the browser back; its sign-in was found");
     let signed_in = routes.client.acquire_token_by_authorization_code(flow, response).await?;
@@ -391,8 +391,11 @@ impl SignInRoutes {
             sign_in.query_pairs_mut().append_pair("return_to", path);
             return to(&format!("{SIGN_IN}?{}", sign_in.query().unwrap_or_default()));
         }
-        // The callback's address holds a code; trying again starts from the beginning.
-        let failure = error.failure(if request.path() == CALLBACK { SIGN_IN } else { path });
+        let failure = error.failure(match request.path() {
+            CALLBACK => SIGN_IN, // Its address holds a code; trying again starts from the beginning.
+            _ if request.method() != Method::GET => "/", // A form cannot be sent again by a link.
+            _ => path,
+        });
         if failure.status >= 500 {
             tracing::error!("{}: {error}", request.path());
         } else {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
+use tokio::runtime::Handle;
 
 use crate::error::{Error, TransportError};
 
@@ -53,24 +54,26 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
+        // Looked for before the lock: where there is none, nothing else must suffer from it.
+        let runtime = Handle::current();
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         match under_way.get(&key) {
             Some(flight) => (flight.clone(), false),
             None => {
-                let flight = self.start(key.clone(), request);
+                let flight = self.start(&runtime, key.clone(), request);
                 under_way.insert(key, flight.clone());
                 (flight, true)
             }
         }
     }
 
-    fn start<F>(&self, key: String, request: F) -> Flight<T>
+    fn start<F>(&self, runtime: &Handle, key: String, request: F) -> Flight<T>
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         // Removed when the request ends in any way, a panic included: a stale answer must not serve the next caller.
         let landed = Landed { flights: self.clone(), key };
-        let task = tokio::spawn(async move {
+        let task = runtime.spawn(async move {
             let _landed = landed;
             request.await
         });

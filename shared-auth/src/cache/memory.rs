@@ -27,6 +27,9 @@ const USUAL_PARTITIONS: usize = 10_000;
 const ENTRIES_PER_PARTITION: usize = 64;
 /// Writers of different partitions meet by chance only.
 const WRITERS: usize = 64;
+/// Removals are remembered for this many groups of partitions and users, however many of them there are. Who shares a
+/// group with somebody that signs out in the same moment has one token not cached, and nothing else.
+const REMOVAL_GROUPS: usize = 1024;
 
 /// A cache of tokens of one kind. Clones share the entries.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ struct Shared<K: TokenKind> {
     names: Option<Names>,
     /// Counts what was removed, so that what was read before a removal is not taken over after it.
     removals: AtomicU64,
+    /// The last removal of each group.
+    removed: Box<[AtomicU64]>,
     writers: [Mutex<()>; WRITERS],
     hasher: RandomState,
     clock: SharedClock,
@@ -134,6 +139,7 @@ impl<K: TokenKind> MemoryCache<K> {
                 users,
                 names,
                 removals: AtomicU64::new(0),
+                removed: std::iter::repeat_with(AtomicU64::default).take(REMOVAL_GROUPS).collect(),
                 writers,
                 hasher,
                 clock,
@@ -184,10 +190,30 @@ impl<K: TokenKind> MemoryCache<K> {
         refresh_token: Option<RefreshToken>,
         user: Option<&str>,
     ) {
-        let now = self.shared.clock.now();
-        self.change(key, |old| {
+        // A beginning, such as a sign-in: no removal is later than that.
+        self.store_as_of(u64::MAX, key, token, refresh_token, user);
+    }
+
+    /// As [`store`](Self::store), for what was asked for when there had been `removals`. Nothing is stored where the
+    /// partition, or the user, was removed since: whoever asked gets the token back, and nobody else.
+    pub fn store_as_of(
+        &self,
+        removals: u64,
+        key: &PartitionKey,
+        mut token: CachedToken<K>,
+        refresh_token: Option<RefreshToken>,
+        user: Option<&str>,
+    ) -> CachedToken<K> {
+        let (now, mut withheld) = (self.shared.clock.now(), false);
+        let kept = self.change(key, |old| {
+            let whose = user.or_else(|| old?.user.as_deref());
+            let names = [Some(key.id()), whose.map(user_name)];
+            if names.into_iter().flatten().any(|name| self.shared.removed_since(removals, name)) {
+                withheld = true;
+                return None;
+            }
             let mut new = old.cloned().unwrap_or_default();
-            new.add(token, now);
+            new.add(token.clone(), now);
             if let Some(token) = refresh_token {
                 let before = new.refresh_token.map_or(0, |(_, time)| time);
                 new.refresh_token = Some((token, milliseconds(now).max(before + 1)));
@@ -195,9 +221,11 @@ impl<K: TokenKind> MemoryCache<K> {
             new.user = user.map(Arc::from).or(new.user);
             Some(new)
         });
+        token.withheld = withheld || !kept;
+        token
     }
 
-    /// How many removals there were; to be asked before the shared level is read.
+    /// How many removals there were; to be asked before the shared level is read, and before Entra is asked.
     pub fn removals(&self) -> u64 {
         self.shared.removals.load(Ordering::SeqCst)
     }
@@ -281,9 +309,16 @@ impl<K: TokenKind> MemoryCache<K> {
 
     /// Forgets every partition of a user, whatever it is filed under.
     pub fn remove_user(&self, user: &str) {
-        for partition in self.shared.users.take(user) {
-            self.remove(&partition);
-        }
+        let remove = || {
+            for partition in self.shared.users.take(user) {
+                self.remove(&partition);
+            }
+        };
+        remove();
+        // Counted when nothing is left to begin with: what begins later finds nothing, what began earlier is refused,
+        // and what was being stored in this moment is in the index again.
+        self.shared.count_removal(user_name(user));
+        remove();
     }
 
     /// Who must hear what other replicas do.
@@ -292,40 +327,70 @@ impl<K: TokenKind> MemoryCache<K> {
         shared
     }
 
-    /// Changes a partition while nobody else does; `None` leaves it alone.
-    fn change(&self, key: &PartitionKey, change: impl FnOnce(Option<&Partition<K>>) -> Option<Partition<K>>) {
+    /// Changes a partition while nobody else does; `None` leaves it alone. False where its user signed out meanwhile.
+    fn change(
+        &self,
+        key: &PartitionKey,
+        change: impl FnOnce(Option<&Partition<K>>) -> Option<Partition<K>>,
+    ) -> bool {
         let _alone = self.shared.writer(key);
+        let (removals, mut kept) = (self.removals(), true);
         let old = self.shared.partitions.get(key);
         if let Some(new) = change(old.as_deref()) {
             let user = new.user.clone();
             self.shared.partitions.insert(key.clone(), Arc::new(new));
-            if let Some(user) = user {
-                self.shared.users.add(&user, key);
+            if let Some(user) = &user {
+                self.shared.users.add(user, key);
+                // A sign-out in this moment did not find it in the index.
+                kept = !self.shared.removed_since(removals, user_name(user));
+                if !kept {
+                    self.shared.partitions.remove(key);
+                }
             }
             if let Some(names) = &self.shared.names {
                 names.add(key);
-                if !self.shared.partitions.contains_key(key) {
-                    names.forget(key); // There was no room for it.
-                }
+            }
+            if !self.shared.partitions.contains_key(key) {
+                self.shared.forget(key, user.as_deref()); // Signed out, or there was no room for it.
             }
         }
+        kept
     }
 }
 
 impl<K: TokenKind> Shared<K> {
     fn remove(&self, key: &PartitionKey) -> bool {
-        self.removals.fetch_add(1, Ordering::SeqCst);
-        let removed = {
-            let _alone = self.writer(key);
-            self.partitions.remove(key)
-        };
-        if let Some(user) = removed.as_ref().and_then(|(_, partition)| partition.user.as_deref()) {
+        let _alone = self.writer(key);
+        let removed = self.partitions.remove(key);
+        // After it: who counts from here on finds nothing to begin with.
+        self.count_removal(key.id());
+        self.forget(key, removed.as_ref().and_then(|(_, partition)| partition.user.as_deref()));
+        removed.is_some()
+    }
+
+    /// Takes a partition that is gone out of the indexes.
+    fn forget(&self, key: &PartitionKey, user: Option<&str>) {
+        if let Some(user) = user {
             self.users.forget(user, key);
         }
         if let Some(names) = &self.names {
             names.forget(key);
         }
-        removed.is_some()
+    }
+
+    fn count_removal(&self, name: Id) {
+        let count = self.removals.fetch_add(1, Ordering::SeqCst) + 1;
+        self.group(name).fetch_max(count, Ordering::SeqCst);
+    }
+
+    /// True where what `name` stands for was removed after `removals` had been counted.
+    fn removed_since(&self, removals: u64, name: Id) -> bool {
+        self.group(name).load(Ordering::SeqCst) > removals
+    }
+
+    fn group(&self, name: Id) -> &AtomicU64 {
+        let [first, second, ..] = name.0;
+        &self.removed[usize::from(u16::from_be_bytes([first, second])) % REMOVAL_GROUPS]
     }
 
     fn writer(&self, key: &PartitionKey) -> std::sync::MutexGuard<'_, ()> {
@@ -336,7 +401,7 @@ impl<K: TokenKind> Shared<K> {
 
 impl<K: TokenKind> Listener for Shared<K> {
     fn removed(&self, partition: Id) {
-        self.removals.fetch_add(1, Ordering::SeqCst);
+        self.count_removal(partition); // What is under way may be for a partition that is not here yet.
         if let Some(key) = self.names.as_ref().and_then(|names| names.get(partition)) {
             self.remove(&key);
         }
@@ -359,6 +424,11 @@ impl<K: TokenKind> Listener for Shared<K> {
             }
         }
     }
+}
+
+/// What a user is called where removals are remembered.
+fn user_name(user: &str) -> Id {
+    Id::of(&["user", user])
 }
 
 /// Keeps the index of users in step with what memory pressure takes away.
@@ -539,6 +609,57 @@ mod tests {
         assert_eq!(found(&cache, &of_bob, "A").as_deref(), Some("bob"));
         cache.remove(&of_bob);
         assert_eq!(cache.shared.users.users(), 0);
+    }
+
+    #[test]
+    fn what_was_asked_for_before_a_removal_is_not_stored_after_it() {
+        let (cache, _, key) = cache();
+        let (hour, other) = (SignedDuration::from_hours(1), PartitionKey::app("x", "y", "2"));
+        let refresh_token = || Some(RefreshToken::new("r"));
+        let store = |removals, key, user| {
+            cache.store_as_of(removals, key, token(&cache, "late", "A", hour), refresh_token(), Some(user))
+        };
+
+        // Of a user: the partition is not there yet, and neither is it known whose it will be.
+        let asked = cache.removals();
+        cache.remove_user("alice");
+        assert!(store(asked, &key, "alice").withheld);
+        assert_eq!((found(&cache, &key, "A"), cache.refresh_token(&key).is_some()), (None, false));
+        assert!(!store(asked, &other, "bob").withheld, "somebody else signed out");
+        assert!(found(&cache, &other, "A").is_some());
+
+        // Of a partition: the process was stopped, the user goes on.
+        let asked = cache.removals();
+        cache.remove(&other);
+        assert!(store(asked, &other, "bob").withheld);
+        assert!(found(&cache, &other, "A").is_none());
+
+        // A new beginning counts.
+        cache.store(&key, token(&cache, "new", "A", hour), refresh_token(), Some("alice"));
+        assert_eq!(found(&cache, &key, "A").as_deref(), Some("new"));
+        assert_eq!(cache.shared.users.users(), 1);
+    }
+
+    #[test]
+    fn signing_out_wins_against_everybody_who_stores_in_the_same_moment() {
+        let (cache, _, key) = cache();
+        let hour = SignedDuration::from_hours(1);
+        for _ in 0..500 {
+            let (asked, start) = (cache.removals(), std::sync::Barrier::new(2));
+            std::thread::scope(|threads| {
+                threads.spawn(|| {
+                    start.wait();
+                    for _ in 0..10 {
+                        let token = token(&cache, "late", "A", hour);
+                        cache.store_as_of(asked, &key, token, Some(RefreshToken::new("r")), Some("alice"));
+                    }
+                });
+                start.wait();
+                cache.remove_user("alice");
+            });
+            assert!(found(&cache, &key, "A").is_none() && cache.refresh_token(&key).is_none());
+            assert_eq!(cache.shared.users.users(), 0);
+        }
     }
 
     #[test]

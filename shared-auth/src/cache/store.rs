@@ -79,6 +79,15 @@ impl Wanted {
             (None, false) => key,
         }
     }
+
+    /// Who is told to wait, waits however the next request comes about: forced, ahead of time, or because it must.
+    fn throttle_key(&self) -> String {
+        let key = self.partition.request(&self.scopes);
+        match &self.claims {
+            Some(claims) => format!("{key}|claims {claims}"),
+            None => key,
+        }
+    }
 }
 
 /// A token with where it came from.
@@ -127,12 +136,17 @@ impl<K: TokenKind> TokenStore<K> {
         let bypass = wanted.bypasses_the_cache();
         // A hit is answered at once: no task, no state to carry around.
         if !bypass && let Some(token) = self.cache.token(&wanted.partition, &wanted.scopes) {
-            let mut reason = CacheRefreshReason::NotApplicable;
-            if token.wants_refresh(now) {
-                reason = CacheRefreshReason::ProactivelyRefreshed;
-                self.refresh_in_background(wanted, request);
+            let hit = |token, reason| Ok(AuthenticationResult::new(token, TokenSource::Cache, reason));
+            if !token.wants_refresh(now) {
+                return ready(hit(token, CacheRefreshReason::NotApplicable)).boxed();
             }
-            return ready(Ok(AuthenticationResult::new(token, TokenSource::Cache, reason))).boxed();
+            let store = self.clone();
+            // Begun by the first poll: only then there surely is a runtime.
+            return async move {
+                store.refresh_in_background(wanted, request);
+                hit(token, CacheRefreshReason::ProactivelyRefreshed)
+            }
+            .boxed();
         }
         let store = self.clone();
         async move {
@@ -196,21 +210,21 @@ impl<K: TokenKind> TokenStore<K> {
         F: Future<Output = Result<CachedToken<K>, Error>> + Send,
     {
         let Wanted { partition, scopes, .. } = &wanted;
-        let bypass = wanted.bypasses_the_cache();
+        let (bypass, throttle_key) = (wanted.bypasses_the_cache(), wanted.throttle_key());
         let cached = |token| Ok(Answer { token, source: TokenSource::Cache });
         // The request that ended while we were on our way here may have left what we want.
         if !bypass && let Some(token) = self.cache.token(partition, scopes) {
             return cached(token);
         }
         let Some(shared) = self.shared.clone() else {
-            return self.asked(key, request).await;
+            return self.asked(throttle_key, request).await;
         };
         // One round trip. For a request that goes past the cache too: the latest refresh token may be there.
         let mut found = self.look(&shared, partition).await;
         if !bypass && let Some(token) = self.token_of(partition, scopes, found.as_ref()) {
             return cached(token);
         }
-        self.throttle.check(&key, self.clock.now())?;
+        self.throttle.check(&throttle_key, self.clock.now())?;
         let mut lease = None;
         if !bypass && found.is_some() {
             match self.turn(&shared, partition, scopes, &key).await {
@@ -219,7 +233,7 @@ impl<K: TokenKind> TokenStore<K> {
                 Turn::Anyway => {}
             }
         }
-        match self.asked(key, request).await {
+        match self.asked(throttle_key, request).await {
             Ok(answer) => {
                 // Without having read what is there, nobody knows whether it was removed in the meantime.
                 if found.is_some() {
@@ -236,16 +250,16 @@ impl<K: TokenKind> TokenStore<K> {
         }
     }
 
-    async fn asked<R, F>(&self, key: String, request: R) -> Result<Answer<K>, Error>
+    async fn asked<R, F>(&self, throttle_key: String, request: R) -> Result<Answer<K>, Error>
     where
         R: FnOnce() -> F + Send,
         F: Future<Output = Result<CachedToken<K>, Error>> + Send,
     {
-        self.throttle.check(&key, self.clock.now())?;
+        self.throttle.check(&throttle_key, self.clock.now())?;
         match request().await {
             Ok(token) => Ok(Answer { token, source: TokenSource::IdentityProvider }),
             Err(error) => {
-                self.throttle.remember(key, &error);
+                self.throttle.remember(throttle_key, &error);
                 Err(error)
             }
         }
@@ -316,6 +330,10 @@ impl<K: TokenKind> TokenStore<K> {
         found: Option<&Found<K>>,
         lease: Option<Lease>,
     ) {
+        if token.withheld {
+            lease.into_iter().for_each(|lease| shared.release(lease));
+            return;
+        }
         let refresh_token = self.cache.dated_refresh_token(partition);
         let user = self.cache.user(partition);
         let written =
@@ -359,7 +377,8 @@ impl<K: TokenKind> TokenStore<K> {
         F: Future<Output = Result<CachedToken<K>, Error>> + Send,
     {
         let Wanted { partition, scopes, .. } = wanted;
-        let Some(shared) = &self.shared else { return self.asked(key.to_owned(), request).await };
+        let throttle_key = wanted.throttle_key();
+        let Some(shared) = &self.shared else { return self.asked(throttle_key, request).await };
         let lease = shared.lease(key);
         let removals = self.cache.removals();
         let looked = shared.lease_and_load(partition, &lease).await;
@@ -379,7 +398,7 @@ impl<K: TokenKind> TokenStore<K> {
                 }
             }
         }
-        let outcome = self.asked(key.to_owned(), request).await;
+        let outcome = self.asked(throttle_key, request).await;
         let (ours, found) = looked.map_or((false, None), |(ours, found)| (ours, Some(found)));
         let lease = ours.then_some(lease);
         match &outcome {

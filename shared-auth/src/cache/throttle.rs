@@ -1,7 +1,7 @@
 //! Times to wait that Entra named, kept for each key: who was told to wait does not ask again before.
 //!
-//! The key is the one of the request: authority, tenant, client, account or assertion, scopes and claims. One user's
-//! time to wait never stops another.
+//! The key is the one of the request: authority, tenant, client, account or assertion, scopes and claims, but not why it
+//! is made (forced, ahead of time). One user's time to wait never stops another.
 
 use jiff::Timestamp;
 use quick_cache::sync::Cache;

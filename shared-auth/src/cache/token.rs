@@ -23,6 +23,8 @@ pub(crate) struct CachedToken<K: TokenKind> {
     usable_until: Timestamp,
     /// From then on a successor should be fetched in the background.
     pub(super) refresh_at: Option<Timestamp>,
+    /// Its user signed out while it was asked for: whoever asked has it, nobody else gets it.
+    pub(super) withheld: bool,
 }
 
 impl<K: TokenKind> CachedToken<K> {
@@ -34,7 +36,16 @@ impl<K: TokenKind> CachedToken<K> {
     ) -> Self {
         let usable_until = expires_at.checked_sub(EXPIRY_BUFFER).unwrap_or(Timestamp::MIN);
         let declined = Scopes::default();
-        Self { access_token, scopes, declined, expires_at, cached_at, usable_until, refresh_at: None }
+        Self {
+            access_token,
+            scopes,
+            declined,
+            expires_at,
+            cached_at,
+            usable_until,
+            refresh_at: None,
+            withheld: false,
+        }
     }
 
     /// What was asked for. The token then serves the same request again even where less was granted: asking Entra once

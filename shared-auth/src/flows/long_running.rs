@@ -127,12 +127,14 @@ impl IntoFuture for InitiateLongRunningOnBehalfOf {
                 options.tenant = tenant_of(&assertion);
             }
             let tenant = options.tenant.clone();
+            let removals = client.user_tokens.cache.removals();
             let tokens = redeem(&client, &Grant::OnBehalfOf(assertion), &scopes, &options).await?;
             let key = LongRunningKey::random(tenant.as_deref())?;
             let (token, refresh_token) = to_cache::<User>(&client, &tokens, &scopes);
             let partition = client.long_running_partition(&key.0);
             let user = home_account_id(&tokens);
-            client.user_tokens.cache.store(&partition, token.clone(), refresh_token, user.as_deref());
+            let cache = &client.user_tokens.cache;
+            let token = cache.store_as_of(removals, &partition, token, refresh_token, user.as_deref());
             client.user_tokens.share(&partition, &token).await;
             let reason = CacheRefreshReason::NoCachedAccessToken;
             Ok((AuthenticationResult::new(token, TokenSource::IdentityProvider, reason), key))

@@ -71,13 +71,16 @@ impl IntoFuture for AcquireTokenOnBehalfOf {
         let wanted =
             options.wanted(client.assertion_partition(&assertion, options.tenant.as_deref()), &scopes);
         let (store, partition) = (client.user_tokens.clone(), wanted.partition.clone());
-        store.acquire(wanted, || request(client, partition, assertion, scopes, options))
+        // Whose token it is becomes known with the answer; a sign-out from here on wins.
+        let removals = store.cache.removals();
+        store.acquire(wanted, move || request(client, partition, removals, assertion, scopes, options))
     }
 }
 
 async fn request(
     client: Arc<Inner>,
     partition: PartitionKey,
+    removals: u64,
     assertion: UserAssertion,
     scopes: Scopes,
     options: Options,
@@ -89,7 +92,7 @@ async fn request(
     let (token, _) = to_cache::<User>(&client, &tokens, &scopes);
     let token = token.ending_with(assertion.expires_at());
     let user = home_account_id(&tokens);
-    client.user_tokens.cache.store(&partition, token.clone(), None, user.as_deref());
+    let token = client.user_tokens.cache.store_as_of(removals, &partition, token, None, user.as_deref());
     tracing::info!(step = 6, expires_at = %token.expires_at, "the token is in the user-token cache");
     Ok(token)
 }

@@ -25,6 +25,8 @@ pub(super) async fn refresh(
     if cache.refresh_token(&partition).is_none() {
         client.user_tokens.fetch(&elsewhere).await;
     }
+    // From here on a sign-out wins: what comes back is for whoever asked, and is not stored.
+    let removals = cache.removals();
     let holders = std::iter::once(&partition).chain(&elsewhere);
     let Some((holder, refresh_token)) =
         { holders }.find_map(|holder| Some((holder, cache.refresh_token(holder)?)))
@@ -54,8 +56,7 @@ pub(super) async fn refresh(
         .into());
     }
     let (token, next) = to_cache::<User>(&client, &tokens, &scopes);
-    cache.store(&partition, token.clone(), next, user.or(home).as_deref());
-    Ok(token)
+    Ok(cache.store_as_of(removals, &partition, token, next, user.or(home).as_deref()))
 }
 
 fn is_dead(refusal: &Refusal) -> bool {

@@ -1,13 +1,17 @@
 //! What every acquisition does around its request: one retry, times to wait, renewal ahead of time, declined scopes.
 //! Against a token endpoint that misbehaves on purpose.
 
+use std::future::IntoFuture;
 use std::sync::Arc;
+use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use shared_auth::{
-    CacheRefreshReason, ClientCredential, ConfidentialClient, EntraConfig, Error, ManualClock, TokenSource,
-    UserAssertion,
+    Account, CacheRefreshReason, ClientCredential, ConfidentialClient, ConfidentialClientBuilder,
+    EntraConfig, Error, ManualClock, TokenSource, UserAssertion,
 };
 use wiremock::matchers::{body_string_contains, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -25,6 +29,10 @@ struct Sts {
 
 impl Sts {
     async fn start() -> Self {
+        Self::start_with(|builder| builder).await
+    }
+
+    async fn start_with(more: impl FnOnce(ConfidentialClientBuilder) -> ConfidentialClientBuilder) -> Self {
         let server = MockServer::start().await;
         let host = server.uri();
         let document = json!({
@@ -40,7 +48,8 @@ impl Sts {
         let clock = ManualClock::at(now());
         let config =
             EntraConfig::new(host.parse().unwrap(), TENANT, DAEMON, ClientCredential::secret("s3cret"));
-        let client = ConfidentialClient::builder(config).clock(Arc::new(clock.clone())).build().unwrap();
+        let builder = ConfidentialClient::builder(config).clock(Arc::new(clock.clone()));
+        let client = more(builder).build().unwrap();
         Self { server, client, clock }
     }
 
@@ -65,6 +74,21 @@ impl Sts {
             tokio::task::yield_now().await;
         }
     }
+}
+
+const HALF_A_SECOND: Duration = Duration::from_millis(500);
+
+fn account(user: &str) -> Account {
+    let home_account_id = format!("{user}.{TENANT}");
+    Account { home_account_id, tenant_id: TENANT.to_owned(), username: String::new() }
+}
+
+/// A token of a user, with a refresh token.
+fn token_of(user: &str, more: Value) -> ResponseTemplate {
+    let client_info = URL_SAFE_NO_PAD.encode(json!({ "uid": user, "utid": TENANT }).to_string());
+    let mut body = json!({ "client_info": client_info, "refresh_token": "r" });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    token(user, body)
 }
 
 fn token(text: &str, more: Value) -> ResponseTemplate {
@@ -243,4 +267,143 @@ async fn a_caller_that_goes_away_does_not_cancel_the_rest() {
 
     assert_eq!(second.await.unwrap().unwrap().access_token.expose_secret(), "good");
     assert_eq!(sts.requests().await, 1);
+}
+
+#[tokio::test]
+async fn signing_out_beats_a_request_on_behalf_of_the_user_that_is_under_way() {
+    let sts = Sts::start().await;
+    sts.answers(99, token_of("alice", json!({})).set_delay(HALF_A_SECOND)).await;
+    let assertion = UserAssertion::new("alice", now() + SignedDuration::from_hours(1));
+    let ask = || sts.client.acquire_token_on_behalf_of(&assertion, "User.Read").into_future();
+
+    let (under_way, long_running) = (
+        tokio::spawn(ask()),
+        tokio::spawn(sts.client.initiate_long_running_on_behalf_of(&assertion, "User.Read").into_future()),
+    );
+    sts.until_requests(2).await;
+    sts.client.remove_account(&account("alice"));
+
+    under_way.await.unwrap().expect("whoever asked gets the token");
+    let (_, key) = long_running.await.unwrap().unwrap();
+    assert_eq!(ask().await.unwrap().source, TokenSource::IdentityProvider, "it was not cached");
+    assert_eq!(ask().await.unwrap().source, TokenSource::Cache, "what begins after the sign-out is");
+    let error = sts.client.acquire_token_in_long_running_process(&key, "User.Read").await.unwrap_err();
+    assert!(error.is_interaction_required(), "{error}");
+}
+
+#[tokio::test]
+async fn signing_out_beats_a_refresh_that_is_under_way_ahead_of_time_or_not() {
+    for ahead_of_time in [true, false] {
+        let sts = Sts::start().await;
+        sts.answers(1, token_of("alice", json!({ "refresh_in": 600 }))).await;
+        sts.answers(99, token_of("alice", json!({})).set_delay(HALF_A_SECOND)).await;
+        let assertion = UserAssertion::new("alice", now() + SignedDuration::from_hours(1));
+        let (_, key) = sts.client.initiate_long_running_on_behalf_of(&assertion, "User.Read").await.unwrap();
+        sts.clock.advance(SignedDuration::from_secs(1000));
+        let ask = || sts.client.acquire_token_in_long_running_process(&key, "User.Read");
+
+        let under_way = if ahead_of_time {
+            assert_eq!(ask().await.unwrap().refresh_reason, CacheRefreshReason::ProactivelyRefreshed);
+            None
+        } else {
+            Some(tokio::spawn(ask().force_refresh().into_future()))
+        };
+        sts.until_requests(2).await;
+        sts.client.remove_account(&account("alice"));
+
+        match under_way {
+            Some(under_way) => drop(under_way.await.unwrap().expect("whoever asked gets the token")),
+            None => tokio::time::sleep(HALF_A_SECOND * 2).await,
+        }
+        for _ in 0..2 {
+            let error = ask().await.unwrap_err();
+            assert!(error.is_interaction_required(), "{error}");
+        }
+        assert_eq!(sts.requests().await, 2);
+    }
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn signing_out_beats_a_request_that_is_under_way_for_all_replicas() {
+    use crate::redis_server::{RedisServer, cache};
+
+    let redis = RedisServer::start().await;
+    let sts = Sts::start_with(|builder| builder.shared_cache(cache(&redis))).await;
+    sts.answers(99, token_of("alice", json!({})).set_delay(HALF_A_SECOND)).await;
+    let assertion = UserAssertion::new("alice", now() + SignedDuration::from_hours(1));
+    let ask = || sts.client.acquire_token_on_behalf_of(&assertion, "User.Read").into_future();
+
+    let under_way = tokio::spawn(ask());
+    sts.until_requests(1).await;
+    sts.client.remove_account(&account("alice"));
+    under_way.await.unwrap().expect("whoever asked gets the token");
+
+    assert_eq!(ask().await.unwrap().source, TokenSource::IdentityProvider, "it is not in Redis either");
+}
+
+#[tokio::test]
+async fn somebody_elses_sign_out_does_not_keep_a_token_out_of_the_cache() {
+    let sts = Sts::start().await;
+    sts.answers(99, token_of("alice", json!({})).set_delay(HALF_A_SECOND)).await;
+    let assertion = UserAssertion::new("alice", now() + SignedDuration::from_hours(1));
+    let ask = || sts.client.acquire_token_on_behalf_of(&assertion, "User.Read").into_future();
+
+    let under_way = tokio::spawn(ask());
+    sts.until_requests(1).await;
+    sts.client.remove_account(&account("bob"));
+    under_way.await.unwrap().unwrap();
+
+    assert_eq!(ask().await.unwrap().source, TokenSource::Cache);
+}
+
+#[tokio::test]
+async fn a_time_to_wait_counts_however_the_next_request_comes_about() {
+    let sts = Sts::start().await;
+    sts.answers(1, token("first", json!({ "refresh_in": 600 }))).await;
+    sts.answers(99, ResponseTemplate::new(429).insert_header("Retry-After", "3600")).await;
+    let ask = || sts.client.acquire_token_for_client(GRAPH_DEFAULT);
+    ask().await.unwrap();
+
+    // Learned ahead of time.
+    sts.clock.advance(SignedDuration::from_secs(1000));
+    while ask().await.unwrap().refresh_reason == CacheRefreshReason::ProactivelyRefreshed {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(sts.requests().await, 2);
+    assert!(matches!(ask().force_refresh().await.unwrap_err(), Error::Throttled(_)));
+    assert_eq!(sts.requests().await, 2, "who forces a refresh waits too");
+
+    // Learned by force, with the token at its end.
+    sts.clock.advance(SignedDuration::from_secs(3 * 3600 - 1000 - 600));
+    assert!(matches!(ask().force_refresh().await.unwrap_err(), Error::Throttled(_)));
+    assert_eq!(sts.requests().await, 3);
+    sts.clock.advance(SignedDuration::from_secs(600));
+    assert!(matches!(ask().await.unwrap_err(), Error::Throttled(_)));
+    assert_eq!(sts.requests().await, 3, "who has no token any more waits too");
+
+    // A challenge is another question.
+    assert!(ask().claims("{}").await.is_err());
+    assert_eq!(sts.requests().await, 4);
+}
+
+#[test]
+fn a_renewal_ahead_of_time_is_begun_by_the_first_poll_and_needs_no_runtime_before() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let sts = runtime.block_on(async {
+        let sts = Sts::start().await;
+        sts.answers(1, token("first", json!({ "refresh_in": 600 }))).await;
+        sts.answers(9, token("second", json!({}))).await;
+        sts.client.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap();
+        sts
+    });
+    sts.clock.advance(SignedDuration::from_secs(1000));
+
+    drop(sts.client.acquire_token_for_client(GRAPH_DEFAULT).into_future());
+    let hit = sts.client.acquire_token_for_client(GRAPH_DEFAULT).into_future();
+    let hit = runtime.block_on(hit).unwrap();
+
+    assert_eq!(hit.refresh_reason, CacheRefreshReason::ProactivelyRefreshed);
+    runtime.block_on(sts.until_requests(2));
+    runtime.block_on(async { drop(sts) });
 }

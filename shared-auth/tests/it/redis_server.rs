@@ -74,7 +74,7 @@ impl RedisServer {
         command.query_async(&mut self.connection().await).await.unwrap()
     }
 
-    /// How many commands clients have sent so far, by name; not those of connecting, health checks and this helper.
+    /// How many commands clients have sent so far, by name; not those of connecting, health checks and this.
     pub async fn calls(&self) -> Vec<(String, u64)> {
         let info: String = self.command(&["INFO", "commandstats"]).await;
         let ours =

@@ -260,3 +260,38 @@ async fn a_session_ends_a_day_after_the_sign_in_however_much_it_is_used() {
         clock.advance(SignedDuration::from_hours(1));
     }
 }
+
+#[tokio::test]
+async fn a_session_without_a_user_lives_20_minutes_and_one_with_a_user_8_hours() {
+    const MINUTE: i64 = 60_000;
+    let (lab, redis, clock) = start().await;
+    let app = Replica::start(routes(&lab, &redis, &clock)).await;
+    let mut alice = Browser::default();
+    // The one session there is, and what is left of its time.
+    let session = async || {
+        let mut keys: Vec<String> = redis.command(&["KEYS", "auth:*:s:*"]).await;
+        keys.retain(|key| !key.ends_with(":ready"));
+        assert_eq!(keys.len(), 1);
+        let left: i64 = redis.command(&["PTTL", &keys[0]]).await;
+        (keys.remove(0), left)
+    };
+
+    let to_entra = app.get(&mut alice, "/auth/sign-in").await.location.unwrap();
+    for path in ["/", "/auth/sign-in", "/"] {
+        let (key, left) = session().await;
+        assert!((19 * MINUTE..=20 * MINUTE).contains(&left), "{left} before {path}");
+        let _: i64 = redis.command(&["PEXPIRE", &key, "60000"]).await;
+        app.get(&mut alice, path).await;
+    }
+    let (_, left) = session().await;
+    assert!((19 * MINUTE..=20 * MINUTE).contains(&left), "{left}");
+
+    let back = Person::default().sign_in(&to_entra, "alice").await;
+    assert_eq!(app.get(&mut alice, &format!("/signin-oidc?{back}")).await.status, 303);
+    for path in ["/", "/hello", "/"] {
+        let (key, left) = session().await;
+        assert!((479 * MINUTE..=480 * MINUTE).contains(&left), "{left} before {path}");
+        let _: i64 = redis.command(&["PEXPIRE", &key, "60000"]).await;
+        assert!(app.get(&mut alice, path).await.body.starts_with("Alice Kim"));
+    }
+}

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use actix_session::storage::{SessionKey, generate_session_key};
 use actix_web::cookie::time;
 use moka::Expiry;
+use moka::ops::compute::{CompResult, Op};
 use moka::sync::Cache;
 
 use super::{Away, State, hashed};
@@ -47,28 +48,34 @@ impl MemorySessionStore {
 
     pub async fn save(&self, state: State, ttl: &time::Duration) -> SessionKey {
         let key = generate_session_key();
-        self.put(hashed(&key), state, ttl);
+        self.sessions.insert(hashed(&key), kept(state, ttl));
         key
     }
 
-    /// False where the session has ended.
+    /// False where the session has ended. Looking and writing are one step: a [`delete`](Self::delete) at the same time
+    /// is never undone.
     pub async fn update(&self, key: &SessionKey, state: State, ttl: &time::Duration) -> bool {
-        let id = hashed(key);
-        let exists = self.sessions.contains_key(&id);
-        if exists {
-            self.put(id, state, ttl);
-        }
-        exists
+        let new = kept(state, ttl);
+        let outcome = self.sessions.entry(hashed(key)).and_compute_with(|old| match old {
+            Some(_) => Op::Put(new),
+            None => Op::Nop,
+        });
+        matches!(outcome, CompResult::ReplacedWith(_))
     }
 
     pub async fn delete(&self, key: &SessionKey) {
-        self.sessions.invalidate(&hashed(key));
+        // Not `invalidate`, which does not wait for an update that is under way.
+        self.sessions.entry(hashed(key)).and_compute_with(|_| Op::Remove);
     }
 
-    fn put(&self, id: [u8; 32], state: State, ttl: &time::Duration) {
-        let ttl = Duration::try_from(*ttl).unwrap_or_default();
-        self.sessions.insert(id, Arc::new(Kept { state, ttl }));
+    #[cfg(test)]
+    pub fn lifetime(&self, key: &SessionKey) -> Option<Duration> {
+        self.sessions.get(&hashed(key)).map(|kept| kept.ttl)
     }
+}
+
+fn kept(state: State, ttl: &time::Duration) -> Arc<Kept> {
+    Arc::new(Kept { state, ttl: Duration::try_from(*ttl).unwrap_or_default() })
 }
 
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! Sessions in Redis (6.2 or newer), for an app that runs as several processes: sealed values under hashed ids, one command
-//! each.
+//! Sessions in Redis (6.2 or newer), for an app that runs as several processes: sealed values under hashed
+//! ids.
 //!
 //! While Redis is away nobody's session can be read; cookies stay as they are, and so do the sessions. What does not
 //! open, or was lost, is no session: it leads to a sign-in.
@@ -14,12 +14,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use deadpool_redis::redis::{Pipeline, Value};
 use zeroize::Zeroizing;
 
-use super::{Away, IDLE_LIFETIME, State, hashed};
+use super::{Away, IDLE_LIFETIME, State, hashed, lifetime};
 use crate::cache::redis::RedisCache;
 
 /// A sign-out while Redis is away is tried again for about ten minutes.
 const TRIES: u32 = 200;
 const PAUSE: Duration = Duration::from_secs(3);
+/// Of its idle lifetime a session may have lost this much before a read makes it whole again.
+const SLACK: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone)]
 pub(super) struct RedisSessionStore {
@@ -39,14 +41,30 @@ impl RedisSessionStore {
         self.run(&commands).await.map(|_| ())
     }
 
-    /// Reading counts as use: the idle lifetime begins anew.
+    /// Reading counts as use: the idle lifetime begins anew. How long it is depends on the sealed state, so that takes
+    /// a second round trip, at most once a minute.
     pub async fn load(&self, key: &SessionKey) -> Result<Option<State>, Away> {
         let name = self.name(key);
         let mut commands = Pipeline::new();
-        commands.cmd("GETEX").arg(&name).arg("PX").arg(milliseconds(&IDLE_LIFETIME));
-        let Some(Value::BulkString(sealed)) = self.run(&commands).await? else { return Ok(None) };
+        commands.cmd("GET").arg(&name).cmd("PTTL").arg(&name);
+        let mut answers = self.answers(&commands).await?.into_iter();
+        let Some(Value::BulkString(sealed)) = first(answers.next())? else { return Ok(None) };
         let state = self.redis.keys.open(&place(&name), &sealed);
-        Ok(state.and_then(|plain| serde_json::from_slice(&plain).ok()))
+        let state: Option<State> = state.and_then(|plain| serde_json::from_slice(&plain).ok());
+        if let (Some(state), Some(Value::Int(left))) = (&state, answers.next()) {
+            self.extend(&name, left, &lifetime(state, &IDLE_LIFETIME)).await;
+        }
+        Ok(state)
+    }
+
+    async fn extend(&self, name: &str, left: i64, ttl: &time::Duration) {
+        let whole = milliseconds(ttl);
+        let left = u64::try_from(left).unwrap_or_default();
+        if Duration::from_millis(whole.saturating_sub(left)) >= SLACK {
+            let mut commands = Pipeline::new();
+            commands.cmd("PEXPIRE").arg(name).arg(whole);
+            let _the_next_read_tries_again = self.run(&commands).await;
+        }
     }
 
     /// While Redis is away the id is good for nothing; whoever comes with it signs in again.
@@ -100,20 +118,28 @@ impl RedisSessionStore {
     }
 
     async fn run(&self, commands: &Pipeline) -> Result<Option<Value>, Away> {
-        let answers = self.redis.link.run(commands).await.map_err(|_| Away)?;
-        match answers.into_iter().next() {
-            // Something that is no session lies under the name.
-            Some(Value::ServerError(error)) if error.code() == "WRONGTYPE" => Ok(None),
-            Some(Value::ServerError(error)) => {
-                tracing::warn!("Redis refused a session's command: {}", error.code());
-                Err(Away)
-            }
-            answer => Ok(answer),
-        }
+        first(self.answers(commands).await?.into_iter().next())
+    }
+
+    async fn answers(&self, commands: &Pipeline) -> Result<Vec<Value>, Away> {
+        self.redis.link.run(commands).await.map_err(|_| Away)
     }
 
     fn name(&self, key: &SessionKey) -> String {
         format!("{}{}", self.prefix, URL_SAFE_NO_PAD.encode(hashed(key)))
+    }
+}
+
+/// The answer of the command that matters.
+fn first(answer: Option<Value>) -> Result<Option<Value>, Away> {
+    match answer {
+        // Something that is no session lies under the name.
+        Some(Value::ServerError(error)) if error.code() == "WRONGTYPE" => Ok(None),
+        Some(Value::ServerError(error)) => {
+            tracing::warn!("Redis refused a session's command: {}", error.code());
+            Err(Away)
+        }
+        answer => Ok(answer),
     }
 }
 
