@@ -42,8 +42,9 @@ pub fn journeys() -> Result<()> {
 fn up_and_run() -> Result<()> {
     workspace::run(compose(&["up", "--build", "--wait", "--wait-timeout", "120"]))
         .context("The containers did not come up healthy")?;
-    let mut journeys = workspace::cargo(&["test", "-p", "e2e"]);
-    // The journeys call compose themselves, and must mean the same project.
+    // One after the other: they share one lab here, and some of them reset it or move its clock.
+    let mut journeys = workspace::cargo(&["test", "-p", "e2e", "--", "--test-threads", "1"]);
+    // They call compose themselves, and must mean the same project.
     journeys.env("E2E_STACK", "compose").env("COMPOSE_PROJECT_NAME", PROJECT);
     workspace::run(journeys)
 }
