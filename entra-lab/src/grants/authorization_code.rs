@@ -49,20 +49,9 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
     oidc.extend(first.oidc);
 
     let answer = ForUser {
-        state: request.state,
-        base_url: request.base_url,
-        tenant,
-        client: request.client,
-        user,
-        wants_refresh_token: oidc.contains("offline_access"),
-        oidc,
         nonce: code.nonce,
         wants_auth_time: code.wants_auth_time,
-        wants_client_info: request.wants_client_info(),
-        proof: request.proof,
-        version1: request.version1,
-        claims: request.claims.clone(),
-        sign_in: code.sign_in,
+        ..request.for_user(tenant, user, oidc, code.sign_in)
     }
     .answer(&resource)?;
     // Last, so that a request that is refused does not use the code up.

@@ -7,7 +7,7 @@ use crate::errors::{
 use crate::grants::TokenRequest;
 use crate::refusal::Refusal;
 use crate::scopes;
-use crate::tokens::mint::{ForUser, TokenAnswer};
+use crate::tokens::mint::TokenAnswer;
 
 pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
     let device_code = request.params.required("device_code")?;
@@ -28,22 +28,6 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
     let mut requested = scopes::parse(tenant, request.client.id, &sign_in.scope, INVALID_SCOPE)?;
     requested.resources.truncate(1);
     let (oidc, resource) = requested.single_resource()?;
-    let answer = ForUser {
-        state: request.state,
-        base_url: request.base_url,
-        tenant,
-        client: request.client,
-        user,
-        wants_refresh_token: oidc.contains("offline_access"),
-        oidc,
-        nonce: None,
-        wants_auth_time: false,
-        wants_client_info: request.wants_client_info(),
-        proof: request.proof,
-        version1: request.version1,
-        claims: request.claims.clone(),
-        sign_in,
-    }
-    .answer(&resource)?;
+    let answer = request.for_user(tenant, user, oidc, sign_in).answer(&resource)?;
     if request.state.devices.redeem(device_code) { Ok(answer) } else { Err(CODE_REDEEMED.into()) }
 }

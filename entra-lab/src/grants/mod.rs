@@ -3,17 +3,20 @@
 //! `endpoints/token.rs` reads the request and authenticates the client; a grant only answers what is
 //! special about it. To add a grant, write its file and add its row.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use crate::authority::Authority;
 use crate::client_auth::Proof;
 use crate::directory::{Application, Directory, Tenant, User};
 use crate::errors::{GRANT_INVALID, UNKNOWN_TENANT};
+use crate::issued::SignIn;
 use crate::params::Params;
 use crate::policy::claims_request::ClaimsRequest;
 use crate::refusal::Refusal;
 use crate::state::LabState;
-use crate::tokens::mint::TokenAnswer;
+use crate::tokens::mint::{ForUser, TokenAnswer};
 
 mod authorization_code;
 mod client_credentials;
@@ -69,6 +72,33 @@ impl std::fmt::Debug for Grant {
 }
 
 impl<'a> TokenRequest<'a> {
+    /// What a user flow answers with, but for what is special to a grant. Only a code carries a nonce (OpenID Connect
+    /// Core 12.2: an ID token from a refresh has none).
+    fn for_user(
+        &self,
+        tenant: &'a Tenant,
+        user: &'a User,
+        oidc: BTreeSet<String>,
+        sign_in: SignIn,
+    ) -> ForUser<'a> {
+        ForUser {
+            state: self.state,
+            base_url: self.base_url,
+            tenant,
+            client: self.client,
+            user,
+            sign_in,
+            nonce: None,
+            wants_auth_time: false,
+            wants_refresh_token: oidc.contains("offline_access"),
+            wants_client_info: self.wants_client_info(),
+            proof: self.proof,
+            claims: self.claims.clone(),
+            version1: self.version1,
+            oidc,
+        }
+    }
+
     /// The person that a code, refresh token or assertion is about, if the directory still has them.
     fn person(&self, tenant: Uuid, user: Uuid) -> Result<(&'a Tenant, &'a User), Refusal> {
         let tenant = self.directory.tenant_by_id(tenant).ok_or(UNKNOWN_TENANT)?;

@@ -11,7 +11,7 @@ use crate::grants::TokenRequest;
 use crate::issued::SignIn;
 use crate::refusal::Refusal;
 use crate::scopes;
-use crate::tokens::mint::{ForUser, TokenAnswer};
+use crate::tokens::mint::TokenAnswer;
 use crate::tokens::verify::{self, AccessClaims, TokenFault};
 
 pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
@@ -41,23 +41,7 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
         sid: incoming.sid.unwrap_or_default(),
         strength: incoming.strength,
     };
-    ForUser {
-        state: request.state,
-        base_url: request.base_url,
-        tenant,
-        client: request.client,
-        user,
-        wants_refresh_token: oidc.contains("offline_access"),
-        oidc,
-        nonce: None,
-        wants_auth_time: false,
-        wants_client_info: request.wants_client_info(),
-        proof: request.proof,
-        version1: request.version1,
-        claims: request.claims.clone(),
-        sign_in,
-    }
-    .answer(&resource)
+    request.for_user(tenant, user, oidc, sign_in).answer(&resource)
 }
 
 /// The assertion must be a user's access token for this very application.

@@ -12,7 +12,7 @@ use crate::issued::SignIn;
 use crate::policy::decide::Strength;
 use crate::refusal::Refusal;
 use crate::scopes;
-use crate::tokens::mint::{ForUser, TokenAnswer};
+use crate::tokens::mint::TokenAnswer;
 
 pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
     if request.authority == Authority::Common {
@@ -33,23 +33,7 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
         sid: Uuid::new_v4(),
         strength: Strength { epoch: request.state.policies.epoch(user.id), ..Strength::default() },
     };
-    ForUser {
-        state: request.state,
-        base_url: request.base_url,
-        tenant,
-        client: request.client,
-        user,
-        wants_refresh_token: oidc.contains("offline_access"),
-        oidc,
-        nonce: None,
-        wants_auth_time: false,
-        wants_client_info: request.wants_client_info(),
-        proof: request.proof,
-        version1: request.version1,
-        claims: request.claims.clone(),
-        sign_in,
-    }
-    .answer(&resource)
+    request.for_user(tenant, user, oidc, sign_in).answer(&resource)
 }
 
 fn person<'a>(

@@ -32,22 +32,6 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
         requested.resources.truncate(1);
     }
     let (oidc, resource) = requested.single_resource()?;
-    ForUser {
-        state: request.state,
-        base_url: request.base_url,
-        tenant,
-        client: request.client,
-        user,
-        oidc,
-        // OpenID Connect Core 12.2: an ID token from a refresh has no nonce.
-        nonce: None,
-        wants_auth_time: false,
-        wants_refresh_token: true,
-        wants_client_info: request.wants_client_info(),
-        proof: request.proof,
-        version1: request.version1,
-        claims: request.claims.clone(),
-        sign_in,
-    }
-    .answer(&resource)
+    // A refresh token renews itself, whatever the scopes.
+    ForUser { wants_refresh_token: true, ..request.for_user(tenant, user, oidc, sign_in) }.answer(&resource)
 }
