@@ -7,6 +7,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -56,28 +57,67 @@ secret!(
     /// The random string behind a PKCE challenge (RFC 7636 §4.1).
     PkceVerifier
 );
+/// SHA-256 of the whole text of a token: it names the token and tells nothing of it.
+///
+/// One look at the text serves everything that is filed by it: whoever validates a token and remembers that it was good
+/// has this already, and hands it on with [`UserAssertion::with_digest`]. It must never be made of less than the whole
+/// text, for the signature is part of what makes two tokens different.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TokenDigest(pub(crate) [u8; 32]);
+
+impl TokenDigest {
+    /// Of the text as it was received.
+    pub fn of(token: &str) -> Self {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenDigest(…)")
+    }
+}
+
 /// The access token that an API received and checked, as it is presented for on-behalf-of (RFC 7523 §2.1).
 ///
-/// It knows when it ends, so that no token which was got with it is served from a cache after that.
+/// It knows when it ends, so that no token which was got with it is served from a cache after that. Clones share the
+/// text.
 #[derive(Clone)]
-pub struct UserAssertion {
+pub struct UserAssertion(Arc<Presented>);
+
+struct Presented {
     value: SecretString,
+    digest: TokenDigest,
     expires_at: Timestamp,
 }
 
 impl UserAssertion {
     /// Wraps a token that has been checked, with its `exp`.
     pub fn new(value: impl Into<String>, expires_at: Timestamp) -> Self {
-        Self { value: SecretString::from(value.into()), expires_at }
+        let value = value.into();
+        let digest = TokenDigest::of(&value);
+        Self::with_digest(value, digest, expires_at)
+    }
+
+    /// As [`new`](Self::new), for who has hashed exactly this text before.
+    pub(crate) fn with_digest(value: impl Into<String>, digest: TokenDigest, expires_at: Timestamp) -> Self {
+        Self(Arc::new(Presented { value: SecretString::from(value.into()), digest, expires_at }))
     }
 
     /// When the token ends.
     pub fn expires_at(&self) -> Timestamp {
-        self.expires_at
+        self.0.expires_at
+    }
+
+    /// What it is filed under.
+    pub(crate) fn digest(&self) -> &TokenDigest {
+        &self.0.digest
     }
 
     pub(crate) fn expose(&self) -> &str {
-        self.value.expose_secret()
+        self.0.value.expose_secret()
     }
 }
 

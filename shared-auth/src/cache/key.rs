@@ -61,7 +61,7 @@ impl PartitionKey {
     /// another partition: it may carry other claims.
     pub fn assertion(environment: &str, tenant: &str, client_id: &str, assertion: &UserAssertion) -> Self {
         // A hash: the key may be logged or leave the process, the token must not.
-        let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, assertion.expose().as_bytes()));
+        let hash = URL_SAFE_NO_PAD.encode(assertion.digest().0);
         Self::new("assertion", &[environment, tenant, client_id, &hash])
     }
 
