@@ -48,7 +48,7 @@ pub async fn run(only: Option<Part>) -> Result<()> {
         cargo(&mut steps, "build", "unit", &build).await?;
         let test = ["test", "--workspace", "--exclude", "e2e"];
         cargo(&mut steps, "unit, integration and doc tests", "unit", &test).await?;
-        // Not part of `cargo test`, which needs nothing but Rust: these bring MSAL Python and msal-node along.
+        // Not part of `cargo test`, which needs nothing but Rust: these bring Python's and Node's clients along.
         let judges = ["test", "--workspace", "--exclude", "e2e", "--test", "real_clients"];
         cargo(&mut steps, "real clients against the lab", "unit", &judges).await?;
     } else if wanted(Part::E2e) || wanted(Part::Copies) {

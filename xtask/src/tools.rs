@@ -40,19 +40,19 @@ pub const REDIS: Tool = Tool {
 pub const PYTHON: Tool = Tool {
     programs: &["python3"],
     debian: "python3-venv",
-    purpose: "MSAL Python judges the lab",
+    purpose: "MSAL Python and Azure's SDKs judge the lab",
     elsewhere: "Python 3.9 or newer, with its venv module",
 };
 pub const NODE: Tool = Tool {
     programs: &["node"],
     debian: "nodejs",
-    purpose: "msal-node judges the lab",
+    purpose: "msal-node and openid-client judge the lab",
     elsewhere: "Node.js 20 or newer",
 };
 pub const NPM: Tool = Tool {
     programs: &["npm"],
     debian: "npm",
-    purpose: "it brings msal-node",
+    purpose: "it brings those two",
     elsewhere: "npm, which comes with Node.js",
 };
 

@@ -3,10 +3,15 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use entra_lab::{EntraLab, Fault, PolicyChange, Target, What};
 use serde_json::{Value, json};
 
 use crate::support::{API, API_SCOPE, Browser, DAEMON, DESKTOP, PASSWORD, Page, TENANT, WEB_APP, lab};
+
+const DAEMON_PEM: &str = include_str!("../../certs/daemon-app.pem");
+const SIGNED_OUT: &str = "http://localhost:3000/signout-callback-oidc";
 
 /// Ends the script even when the test fails.
 struct Running(Child);
@@ -56,14 +61,24 @@ pub async fn judge(mut command: Command) -> Vec<String> {
 fn settings(lab: &EntraLab, ca: &str) -> Value {
     json!({
         "host": lab.https_url(),
+        "http": lab.url(),
         "tenant": TENANT,
         "ca": ca,
-        "web": { "id": WEB_APP.id, "secret": WEB_APP.secret, "redirect": WEB_APP.redirect_uri },
+        "web": { "id": WEB_APP.id, "secret": WEB_APP.secret, "redirect": WEB_APP.redirect_uri, "signedOut": SIGNED_OUT },
         "api": { "id": API.id, "secret": API.secret, "scope": API_SCOPE },
-        "daemon": { "id": DAEMON.id, "secret": DAEMON.secret, "pem": include_str!("../../certs/daemon-app.pem") },
+        "daemon": { "id": DAEMON.id, "secret": DAEMON.secret, "pem": DAEMON_PEM, "x5tS256": thumbprint(DAEMON_PEM) },
+        "identity": { "id": "c0ffee00-0000-4000-8000-000000008000" },
         "desktop": { "id": DESKTOP.id },
         "password": PASSWORD,
     })
+}
+
+/// `x5t#S256` of the certificate in a PEM file.
+fn thumbprint(pem: &str) -> String {
+    let certificate =
+        pem.split_once("-----BEGIN CERTIFICATE-----").unwrap().1.split_once("-----END").unwrap().0;
+    let der = STANDARD.decode(certificate.split_whitespace().collect::<String>()).unwrap();
+    URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &der))
 }
 
 /// What a person or an administrator does.
@@ -76,6 +91,18 @@ async fn part(lab: &EntraLab, said: &Value) -> Value {
             let page = browser.open(&url).await;
             let last = go_through(&mut browser, page, text("user")).await;
             json!({ "url": last.location.unwrap_or_else(|| panic!("{}", last.body)) })
+        }
+        "decline" => {
+            let mut browser = Browser::new(lab);
+            let url = text("url").replacen(&lab.https_url(), lab.url(), 1);
+            let page = browser.open(&url).await;
+            let page = browser.type_password(&page, PASSWORD).await;
+            let last = browser.submit(&page, &[("action", "decline")]).await;
+            json!({ "url": last.location.unwrap_or_else(|| panic!("{}", last.body)) })
+        }
+        "visit" => {
+            let url = text("url").replacen(&lab.https_url(), lab.url(), 1);
+            json!({ "url": Browser::new(lab).open(&url).await.location })
         }
         "device" => {
             let mut browser = Browser::new(lab);
@@ -92,6 +119,11 @@ async fn part(lab: &EntraLab, said: &Value) -> Value {
         "throttle" => {
             let what = What::Status { status: 429, retry_after: Some(60) };
             lab.fault(Fault::new(Target::Token, what).times(1));
+            json!({})
+        }
+        "throttle graph" => {
+            let what = What::Status { status: 429, retry_after: Some(1) };
+            lab.fault(Fault::new(Target::Graph, what).times(1));
             json!({})
         }
         "token requests" => {

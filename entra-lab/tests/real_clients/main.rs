@@ -1,14 +1,15 @@
-//! Real clients as judges: MSAL Python and msal-node, unmodified, from their own registries.
+//! Clients that no one here wrote, unmodified, from their own registries: MSAL Python, msal-node, azure-identity in
+//! Python and Rust, msgraph-sdk, openid-client.
 //!
-//! Each script runs its scenarios against a lab over HTTPS and asks this program, line by line, for
-//! what a person or an administrator does: a sign-in, a device code, a policy. Nothing is installed
-//! outside the target directory.
+//! A script runs its scenarios against a lab over HTTPS and asks this program, line by line, for what a person or an
+//! administrator does: a sign-in, a device code, a policy. Nothing is installed outside the target directory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[allow(dead_code, unused_imports, reason = "shared with the other tests, which use all of it")]
 #[path = "../it/support/mod.rs"]
 mod support;
 
+mod azure_rust;
 mod conversation;
 mod tools;
 
@@ -16,10 +17,7 @@ use conversation::judge;
 
 #[tokio::test]
 async fn msal_python_cannot_tell_the_difference() {
-    let python = tools::python(&["msal==1.39.0"]);
-    let mut command = std::process::Command::new(python);
-    command.arg(tools::script("judge.py"));
-    let passed = judge(command).await;
+    let passed = judge(tools::python("msal_python.py")).await;
     assert_eq!(
         passed,
         [
@@ -45,13 +43,7 @@ async fn msal_python_cannot_tell_the_difference() {
 
 #[tokio::test]
 async fn msal_node_cannot_tell_the_difference() {
-    let modules = tools::node_modules("@azure/msal-node", "7.2.1");
-    // A module is looked up from where the script lies.
-    let script = modules.join("judge.mjs");
-    std::fs::copy(tools::script("judge.mjs"), &script).unwrap();
-    let mut command = std::process::Command::new("node");
-    command.arg(script);
-    let passed = judge(command).await;
+    let passed = judge(tools::node("msal_node.mjs", "@azure/msal-node", "7.2.1")).await;
     assert_eq!(
         passed,
         [
@@ -68,6 +60,67 @@ async fn msal_node_cannot_tell_the_difference() {
             "device code",
             "password",
             "throttling",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn azure_identity_for_python_cannot_tell_the_difference() {
+    let passed = judge(tools::python("azure_python.py")).await;
+    assert_eq!(
+        passed,
+        [
+            "secret",
+            "wrong secret",
+            "certificate",
+            "code",
+            "on-behalf-of",
+            "consent missing",
+            "device code",
+            "managed identity",
+            "federated credential",
+            "workload identity",
+            "continuous access evaluation",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_graph_sdk_cannot_tell_the_difference() {
+    let passed = judge(tools::python("msgraph_python.py")).await;
+    assert_eq!(
+        passed,
+        [
+            "me",
+            "photo",
+            "missing permission",
+            "messages",
+            "users, page by page",
+            "unknown user",
+            "me without a user",
+            "throttling",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_certified_openid_client_cannot_tell_the_difference() {
+    let passed = judge(tools::node("openid_client.mjs", "openid-client", "6.8.9")).await;
+    assert_eq!(
+        passed,
+        [
+            "discovery",
+            "code with PKCE, nonce, state and max_age, the signature checked",
+            "a code used twice",
+            "UserInfo, same subject",
+            "refresh",
+            "declined",
+            "client credentials, secret in a Basic header",
+            "wrong secret",
+            "on-behalf-of",
+            "private_key_jwt",
+            "device code",
+            "sign-out",
         ]
     );
 }

@@ -2,43 +2,59 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
-const PYTHON: &str =
-    "This test runs MSAL Python: install python3 with its venv module (Debian: python3-venv).";
-const NODE: &str = "This test runs msal-node: install Node 20 or newer with npm (Debian: nodejs and npm).";
+const NO_PYTHON: &str =
+    "These tests run Python clients: install python3 with its venv module (Debian: python3-venv).";
+const NO_NODE: &str =
+    "These tests run Node clients: install Node 20 or newer with npm (Debian: nodejs and npm).";
+/// One environment for all, because they build on each other.
+const PACKAGES: [&str; 3] = ["msal==1.39.0", "azure-identity==1.27.0", "msgraph-sdk==1.65.0"];
+
+/// The tests run at the same time, and each would install for itself.
+static INSTALLING: Mutex<()> = Mutex::new(());
 
 /// A script of this folder.
-pub fn script(name: &str) -> PathBuf {
+fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real_clients").join(name)
 }
 
-/// The Python of a virtual environment that has these packages.
-pub fn python(packages: &[&str]) -> PathBuf {
-    let home = home(&format!("python-{}", packages.join("-")));
+/// A Python script, with the packages in reach.
+pub fn python(name: &str) -> Command {
+    let _one = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    let home = home(&format!("python-{}", PACKAGES.join("-")));
     let python = home.join("bin/python");
     let ready = home.join("ready");
     if !ready.exists() {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home), PYTHON);
-        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        run(Command::new(&python).args(install).args(packages), "pip could not install the packages.");
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home), NO_PYTHON);
+        // The Graph SDK has a module for every resource: compiling them all would take longer than the tests.
+        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"];
+        run(Command::new(&python).args(install).args(PACKAGES), "pip could not install the packages.");
         std::fs::write(ready, "").unwrap();
     }
-    python
+    let mut command = Command::new(python);
+    command.arg("-B").arg(script(name));
+    command
 }
 
-/// A folder with this npm package.
-pub fn node_modules(package: &str, version: &str) -> PathBuf {
+/// A Node script, beside an npm package: a module is looked up from where the script lies.
+pub fn node(name: &str, package: &str, version: &str) -> Command {
+    let _one = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let home = home(&format!("node-{}-{version}", package.replace('/', "-")));
-    assert!(Command::new("node").arg("--version").output().is_ok(), "{NODE}");
+    assert!(Command::new("node").arg("--version").output().is_ok(), "{NO_NODE}");
     if !home.join("ready").exists() {
         std::fs::create_dir_all(&home).unwrap();
         std::fs::write(home.join("package.json"), r#"{"private":true}"#).unwrap();
         let install = ["install", "--silent", "--no-audit", "--no-fund"];
         let wanted = format!("{package}@{version}");
-        run(Command::new("npm").args(install).arg(wanted).current_dir(&home), NODE);
+        run(Command::new("npm").args(install).arg(wanted).current_dir(&home), NO_NODE);
         std::fs::write(home.join("ready"), "").unwrap();
     }
-    home
+    let copy = home.join(name);
+    std::fs::copy(script(name), &copy).unwrap();
+    let mut command = Command::new("node");
+    command.arg(copy);
+    command
 }
 
 fn home(name: &str) -> PathBuf {

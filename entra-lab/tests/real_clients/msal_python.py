@@ -1,37 +1,16 @@
 """Scenarios for MSAL Python against the lab. Talks to the test in lines of JSON."""
 
 import base64
-import json
-import os
-import sys
+import hashlib
 from urllib.parse import parse_qsl, urlsplit
 
 import msal
 import requests
 
-LAB = json.loads(os.environ["LAB"])
+from talk import ALICE, API_DEFAULT, API_SCOPE, CAROL, GRAPH, LAB, ask, claims, passed
+
 AUTHORITY = f"{LAB['host']}/{LAB['tenant']}"
-ALICE, CAROL = "alice@contoso.test", "carol@contoso.test"
 COMMON = {"authority": AUTHORITY, "verify": LAB["ca"], "instance_discovery": False}
-GRAPH = "https://graph.microsoft.com"
-
-
-def say(value):
-    print(json.dumps(value), flush=True)
-
-
-def ask(what, **more):
-    say({"ask": what, **more})
-    return json.loads(sys.stdin.readline())
-
-
-def passed(name):
-    say({"passed": name})
-
-
-def claims(token):
-    part = token.split(".")[1]
-    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
 
 def good(result):
@@ -51,9 +30,6 @@ def sign_in(app, scopes, user, **more):
     return app.acquire_token_by_auth_code_flow(flow, query)
 
 
-API_SCOPE = LAB["api"]["scope"]
-API_DEFAULT = API_SCOPE.rsplit("/", 1)[0] + "/.default"
-
 # A service, by secret and by certificate.
 daemon = confidential(LAB["daemon"])
 first = good(daemon.acquire_token_for_client([API_DEFAULT]))
@@ -68,9 +44,6 @@ with_chain = confidential(LAB["daemon"], {"private_key": key, "public_certificat
 token = good(with_chain.acquire_token_for_client([API_DEFAULT]))["access_token"]
 assert claims(token)["azpacr"] == "2", claims(token)
 passed("certificate, PS256")
-
-import hashlib
-
 der = base64.b64decode("".join(certificate.splitlines()[1:-1]))
 thumbprint = hashlib.sha1(der).hexdigest()
 by_thumbprint = confidential(LAB["daemon"], {"private_key": key, "thumbprint": thumbprint})
