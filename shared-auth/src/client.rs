@@ -22,6 +22,7 @@ use crate::jwt::{AccessTokenValidator, IdTokenValidator, SigningKeys};
 use crate::lint::{self, Deployment};
 use crate::protocol::scope::Scopes;
 use crate::secret::{AccessToken, App, TokenKind, User, UserAssertion};
+use crate::telemetry::{Counters, Metrics};
 
 /// An application that can keep a secret: a web app, a web API, a daemon.
 ///
@@ -53,6 +54,9 @@ pub(crate) struct Inner {
     app_partition: PartitionKey,
     pub app_tokens: TokenStore<App>,
     pub user_tokens: TokenStore<User>,
+    pub counters: Arc<Counters>,
+    #[cfg(feature = "redis")]
+    redis: Option<crate::cache::redis::RedisCache>,
 }
 
 /// Options for a [`ConfidentialClient`] beyond its registration.
@@ -136,8 +140,9 @@ impl ConfidentialClientBuilder {
         lint::log(&lint::lint_at(&config, &deployment, clock.now()));
         let http = Http::new(config.extra_ca_certs.as_deref())?;
         let authority = Arc::new(Authority::new(&config, http.clone(), clock.clone())?);
+        let counters = Arc::<Counters>::default();
         #[cfg(feature = "redis")]
-        let shared = self.redis.map(|redis| {
+        let shared = self.redis.clone().map(|redis| {
             let (environment, realm) = (authority.environment(), authority.realm());
             redis.level(environment, realm, &config.client_id, clock.clone())
         });
@@ -165,8 +170,21 @@ impl ConfidentialClientBuilder {
                 http,
                 keys,
                 id_tokens,
-                app_tokens: TokenStore::new(clock.clone(), memory_limit_bytes, shared.clone()),
-                user_tokens: TokenStore::new(clock.clone(), memory_limit_bytes, shared),
+                app_tokens: TokenStore::new(
+                    clock.clone(),
+                    memory_limit_bytes,
+                    shared.clone(),
+                    Arc::clone(&counters),
+                ),
+                user_tokens: TokenStore::new(
+                    clock.clone(),
+                    memory_limit_bytes,
+                    shared,
+                    Arc::clone(&counters),
+                ),
+                counters,
+                #[cfg(feature = "redis")]
+                redis: self.redis,
                 clock,
             }),
         })
@@ -212,8 +230,24 @@ impl ConfidentialClient {
             Arc::clone(&self.inner.authority),
             Arc::clone(&self.inner.keys),
             self.inner.clock.clone(),
+            Arc::clone(&self.inner.counters),
             config,
         )
+    }
+
+    /// What this client counted since it was made: a snapshot, to be taken as often as wanted.
+    ///
+    /// ```no_run
+    /// # fn example(client: shared_auth::ConfidentialClient) {
+    /// let metrics = client.metrics();
+    /// println!("{} of memory, {} of Entra", metrics.memory_hits, metrics.acquired_from_identity_provider);
+    /// # }
+    /// ```
+    pub fn metrics(&self) -> Metrics {
+        let metrics = self.inner.counters.snapshot();
+        #[cfg(feature = "redis")]
+        let metrics = metrics.with_redis(self.inner.redis.as_ref().map(|redis| redis.state()));
+        metrics
     }
 
     /// Forgets every token of an account: its own, those that were got on its behalf, and its long-running processes.

@@ -18,6 +18,7 @@ use crate::error::{Error, TransportError};
 use crate::http::{Answer, Http, without_query};
 use crate::protocol::challenge::Challenge;
 use crate::secret::{AccessToken, TokenKind};
+use crate::telemetry::correlation_id;
 
 /// An API that is called with tokens, Microsoft Graph or one of our own.
 ///
@@ -77,6 +78,7 @@ impl DownstreamApi {
             endpoint: self.base.origin().ascii_serialization(),
             happened: "the link leads to another address, and the token does not go there".to_owned(),
             retryable: false,
+            correlation_id: None,
         };
         self.request(url.ok_or_else(refused), token)
     }
@@ -96,7 +98,7 @@ impl DownstreamApi {
             http: self.http.clone(),
             url,
             token: SecretString::from(token.expose_secret()),
-            correlation_id: uuid::Uuid::new_v4(),
+            correlation_id: correlation_id(),
             answer: PhantomData,
         }
     }
@@ -157,7 +159,8 @@ impl<T: DeserializeOwned + 'static> IntoFuture for ApiRequest<T> {
             let answer = self.send("application/json").await?;
             serde_json::from_slice(&answer.body).map_err(|error| {
                 let happened = format!("the answer is not the JSON that was expected ({error})");
-                TransportError { tried, endpoint, happened, retryable: false }.into()
+                let correlation_id = Some(answer.correlation_id.clone());
+                TransportError { tried, endpoint, happened, retryable: false, correlation_id }.into()
             })
         }
         .boxed()

@@ -91,6 +91,8 @@ impl Error {
     pub fn correlation_id(&self) -> Option<&str> {
         match self {
             Error::Downstream(error) => error.correlation_id.as_deref(),
+            Error::Transport(error) => error.correlation_id.as_deref(),
+            Error::Throttled(throttled) => throttled.cause.correlation_id.as_deref(),
             _ => self.refusal().and_then(|refusal| refusal.correlation_id.as_deref()),
         }
     }
@@ -140,7 +142,7 @@ impl From<DownstreamError> for Error {
 
 /// No usable answer from an endpoint.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{tried} at {endpoint}: {happened}")]
+#[error("{tried} at {endpoint}: {happened}{}", .correlation_id.as_ref().map(|id| format!(" [correlation id {id}]")).unwrap_or_default())]
 pub struct TransportError {
     /// What was tried: `fetching the discovery document`.
     pub tried: String,
@@ -150,6 +152,8 @@ pub struct TransportError {
     pub happened: String,
     /// True where waiting may help.
     pub retryable: bool,
+    /// The id under which both sides logged the request, where one was sent.
+    pub correlation_id: Option<String>,
 }
 
 /// Entra asked us to wait (HTTP 429, or 5xx with `Retry-After`). Until then the same request is not sent again.
@@ -206,6 +210,12 @@ impl Refusal {
             timestamp: answer.timestamp,
             scopes: scopes.clone(),
         }
+    }
+
+    /// The id of the request, where the answer did not repeat it.
+    pub(crate) fn correlated(mut self, id: &str) -> Self {
+        self.correlation_id.get_or_insert_with(|| id.to_owned());
+        self
     }
 
     /// What the code means, what usually causes it and what helps, where our table has it. No network.

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::env::ConfigError;
 use crate::error::TransportError;
+use crate::telemetry::correlate;
 
 /// A token endpoint answers in milliseconds; whoever needs longer than this is not going to.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,6 +28,8 @@ pub(crate) struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+    /// The id under which both sides logged the request.
+    pub correlation_id: String,
 }
 
 impl Http {
@@ -71,20 +74,29 @@ impl Http {
         request: reqwest::RequestBuilder,
     ) -> Result<Answer, TransportError> {
         let (client, request) = request.build_split();
-        let request = request.map_err(|error| failed(tried, "an address that cannot be built", &error))?;
+        let mut request =
+            request.map_err(|error| failed(tried, "an address that cannot be built", None, &error))?;
+        let correlation_id = correlate(request.headers_mut());
         let endpoint = without_query(request.url());
-        let mut response = client.execute(request).await.map_err(|error| failed(tried, &endpoint, &error))?;
+        let failed = |error| failed(tried, &endpoint, Some(&correlation_id), &error);
+        let mut response = client.execute(request).await.map_err(failed)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
 
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| failed(tried, &endpoint, &error))? {
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > BODY_LIMIT {
                 let happened = format!("the answer is larger than {} MiB", BODY_LIMIT / 1024 / 1024);
-                return Err(TransportError { tried: tried.to_owned(), endpoint, happened, retryable: false });
+                return Err(TransportError {
+                    tried: tried.to_owned(),
+                    endpoint,
+                    happened,
+                    retryable: false,
+                    correlation_id: Some(correlation_id),
+                });
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, headers, body })
+        Ok(Answer { status, headers, body, correlation_id })
     }
 
     /// GETs a JSON document that needs no token.
@@ -99,6 +111,7 @@ impl Http {
             endpoint,
             happened: format!("the answer is not the JSON that was expected ({error})"),
             retryable: true,
+            correlation_id: Some(answer.correlation_id),
         })
     }
 }
@@ -118,6 +131,7 @@ impl Answer {
             endpoint,
             happened: format!("the answer was HTTP {}{hint}", self.status),
             retryable: self.status == 429 || self.status >= 500,
+            correlation_id: Some(self.correlation_id.clone()),
         }
     }
 }
@@ -147,7 +161,12 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-fn failed(tried: &str, endpoint: &str, error: &reqwest::Error) -> TransportError {
+fn failed(
+    tried: &str,
+    endpoint: &str,
+    correlation_id: Option<&str>,
+    error: &reqwest::Error,
+) -> TransportError {
     let hint = if error.is_timeout() {
         "no answer in time"
     } else if error.is_connect() {
@@ -160,6 +179,7 @@ fn failed(tried: &str, endpoint: &str, error: &reqwest::Error) -> TransportError
         endpoint: endpoint.to_owned(),
         happened: format!("{hint} ({})", causes(error)),
         retryable: !error.is_builder(),
+        correlation_id: correlation_id.map(str::to_owned),
     }
 }
 

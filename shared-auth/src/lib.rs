@@ -18,6 +18,7 @@ mod credential;
 mod http;
 mod jwt;
 mod protocol;
+mod telemetry;
 
 mod clock;
 mod diagnosis;
@@ -57,3 +58,4 @@ pub use secret::{
     UserAssertion,
 };
 pub use settings::{DownstreamSettings, Settings};
+pub use telemetry::{FailedAcquisitions, Latency, Metrics};

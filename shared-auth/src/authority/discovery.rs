@@ -57,7 +57,9 @@ impl Authority {
             return Err(match ErrorResponse::parse(&answer.body) {
                 Some(no) => {
                     let request = format!("the tenant \"{}\"", self.tenant);
-                    Refusal::new(request, answer.status, &Scopes::default(), no).into()
+                    Refusal::new(request, answer.status, &Scopes::default(), no)
+                        .correlated(&answer.correlation_id)
+                        .into()
                 }
                 None => answer.unusable(TRIED, endpoint).into(),
             });
@@ -67,6 +69,7 @@ impl Authority {
             endpoint: endpoint.clone(),
             happened,
             retryable: false,
+            correlation_id: Some(answer.correlation_id.clone()),
         };
         let metadata: Metadata = serde_json::from_slice(&answer.body).map_err(|error| {
             unusable(format!("it is not a discovery document ({error}); is AZURE_AUTHORITY_HOST right?"))

@@ -84,6 +84,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
                     endpoint: "this process".to_owned(),
                     happened: "the request that others waited for was broken off; try again".to_owned(),
                     retryable: true,
+                    correlation_id: None,
                 }))
             })
         };
@@ -184,6 +185,7 @@ mod tests {
             endpoint: "e".into(),
             happened: "h".into(),
             retryable: true,
+            correlation_id: None,
         };
 
         let first = flights.join("key".to_owned(), async move { Err(failure().into()) }).await;

@@ -24,6 +24,7 @@ use crate::clock::SharedClock;
 use crate::error::Error;
 use crate::protocol::scope::Scopes;
 use crate::secret::{RefreshToken, TokenKind};
+use crate::telemetry::{Counters, ahead_of_time};
 
 /// After a background refresh that failed, the next one waits this long.
 const PAUSE_AFTER_FAILED_REFRESH: SignedDuration = SignedDuration::from_secs(60);
@@ -40,6 +41,7 @@ pub(crate) struct TokenStore<K: TokenKind> {
     flights: Flights<Answer<K>>,
     throttle: Arc<Throttle>,
     clock: SharedClock,
+    counters: Arc<Counters>,
 }
 
 impl<K: TokenKind> Clone for TokenStore<K> {
@@ -50,6 +52,7 @@ impl<K: TokenKind> Clone for TokenStore<K> {
             flights: self.flights.clone(),
             throttle: Arc::clone(&self.throttle),
             clock: self.clock.clone(),
+            counters: Arc::clone(&self.counters),
         }
     }
 }
@@ -114,12 +117,17 @@ enum Turn<K: TokenKind> {
 }
 
 impl<K: TokenKind> TokenStore<K> {
-    pub fn new(clock: SharedClock, limit_bytes: u64, shared: Option<SharedLevel>) -> Self {
+    pub fn new(
+        clock: SharedClock,
+        limit_bytes: u64,
+        shared: Option<SharedLevel>,
+        counters: Arc<Counters>,
+    ) -> Self {
         let cache = MemoryCache::new(clock.clone(), limit_bytes, shared.is_some());
         if let Some(shared) = &shared {
             shared.backend.tell(cache.listener());
         }
-        Self { cache, shared, flights: Flights::default(), throttle: Arc::default(), clock }
+        Self { cache, shared, flights: Flights::default(), throttle: Arc::default(), clock, counters }
     }
 
     /// A token from the cache, or by one `request` for it however many callers want it.
@@ -136,6 +144,7 @@ impl<K: TokenKind> TokenStore<K> {
         let bypass = wanted.bypasses_the_cache();
         // A hit is answered at once: no task, no state to carry around.
         if !bypass && let Some(token) = self.cache.token(&wanted.partition, &wanted.scopes) {
+            self.counters.memory_hit();
             let hit = |token, reason| Ok(AuthenticationResult::new(token, TokenSource::Cache, reason));
             if !token.wants_refresh(now) {
                 return ready(hit(token, CacheRefreshReason::NotApplicable)).boxed();
@@ -152,8 +161,11 @@ impl<K: TokenKind> TokenStore<K> {
         async move {
             let key = wanted.key();
             let once = store.clone().requested(wanted, key.clone(), request);
-            let (Answer { token, source }, first) = store.flights.join(key, once).await?;
-            let source = if first { source } else { TokenSource::Cache };
+            let outcome = store.flights.join(key, once).await.map(|(Answer { token, source }, first)| {
+                (token, if first { source } else { TokenSource::Cache }, first)
+            });
+            store.counters.acquired(outcome.as_ref().map(|(_, source, _)| *source));
+            let (token, source, first) = outcome?;
             let reason = match (bypass, source) {
                 (true, _) => CacheRefreshReason::ForceRefreshOrClaims,
                 (false, TokenSource::Cache) if first => CacheRefreshReason::NotApplicable,
@@ -214,25 +226,32 @@ impl<K: TokenKind> TokenStore<K> {
         let cached = |token| Ok(Answer { token, source: TokenSource::Cache });
         // The request that ended while we were on our way here may have left what we want.
         if !bypass && let Some(token) = self.cache.token(partition, scopes) {
+            self.counters.late_memory_hit();
             return cached(token);
         }
         let Some(shared) = self.shared.clone() else {
+            self.missed(bypass);
             return self.asked(throttle_key, request).await;
         };
         // One round trip. For a request that goes past the cache too: the latest refresh token may be there.
         let mut found = self.look(&shared, partition).await;
         if !bypass && let Some(token) = self.token_of(partition, scopes, found.as_ref()) {
+            self.counters.shared_hit();
             return cached(token);
         }
-        self.throttle.check(&throttle_key, self.clock.now())?;
+        self.may_ask(&throttle_key)?;
         let mut lease = None;
         if !bypass && found.is_some() {
             match self.turn(&shared, partition, scopes, &key).await {
-                Turn::Found(token) => return cached(token),
+                Turn::Found(token) => {
+                    self.counters.shared_hit();
+                    return cached(token);
+                }
                 Turn::Ours(ours, fresh) => (lease, found) = (Some(ours), Some(fresh)),
                 Turn::Anyway => {}
             }
         }
+        self.missed(bypass);
         match self.asked(throttle_key, request).await {
             Ok(answer) => {
                 // Without having read what is there, nobody knows whether it was removed in the meantime.
@@ -255,13 +274,28 @@ impl<K: TokenKind> TokenStore<K> {
         R: FnOnce() -> F + Send,
         F: Future<Output = Result<CachedToken<K>, Error>> + Send,
     {
-        self.throttle.check(&throttle_key, self.clock.now())?;
+        self.may_ask(&throttle_key)?;
         match request().await {
             Ok(token) => Ok(Answer { token, source: TokenSource::IdentityProvider }),
             Err(error) => {
+                if matches!(error, Error::Throttled(_)) {
+                    self.counters.told_to_wait();
+                }
                 self.throttle.remember(throttle_key, &error);
                 Err(error)
             }
+        }
+    }
+
+    /// Whoever was told to wait does not ask.
+    fn may_ask(&self, throttle_key: &str) -> Result<(), Error> {
+        self.throttle.check(throttle_key, self.clock.now()).inspect_err(|_| self.counters.kept_back())
+    }
+
+    /// No level had it; who goes past the cache did not look.
+    fn missed(&self, bypass: bool) {
+        if !bypass {
+            self.counters.miss();
         }
     }
 
@@ -378,6 +412,7 @@ impl<K: TokenKind> TokenStore<K> {
     {
         let Wanted { partition, scopes, .. } = wanted;
         let throttle_key = wanted.throttle_key();
+        let request = || ahead_of_time(request());
         let Some(shared) = &self.shared else { return self.asked(throttle_key, request).await };
         let lease = shared.lease(key);
         let removals = self.cache.removals();

@@ -66,7 +66,7 @@ fn classified(error: Box<dyn std::error::Error + Send + Sync>) -> Error {
 fn failed(happened: String, retryable: bool) -> Error {
     let (tried, endpoint) =
         ("getting a client assertion".to_owned(), "the program's own callback".to_owned());
-    TransportError { tried, endpoint, happened, retryable }.into()
+    TransportError { tried, endpoint, happened, retryable, correlation_id: None }.into()
 }
 
 impl fmt::Debug for AssertionCallback {

@@ -128,6 +128,7 @@ impl VaultSecret {
             endpoint: endpoint.clone(),
             happened,
             retryable: false,
+            correlation_id: Some(answer.correlation_id.clone()),
         };
         match answer.status {
             200 => {}

@@ -72,7 +72,9 @@ impl ConfidentialClient {
         flow: AuthCodeFlow,
         response: AuthorizationResponse,
     ) -> Result<SignIn, Error> {
-        finish(&self.inner, flow, response).await
+        let outcome = finish(&self.inner, flow, response).await;
+        self.inner.counters.acquired(outcome.as_ref().map(|_| TokenSource::IdentityProvider));
+        outcome
     }
 }
 

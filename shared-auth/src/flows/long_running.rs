@@ -128,7 +128,9 @@ impl IntoFuture for InitiateLongRunningOnBehalfOf {
             }
             let tenant = options.tenant.clone();
             let removals = client.user_tokens.cache.removals();
-            let tokens = redeem(&client, &Grant::OnBehalfOf(assertion), &scopes, &options).await?;
+            let tokens = redeem(&client, &Grant::OnBehalfOf(assertion), &scopes, &options).await;
+            client.counters.acquired(tokens.as_ref().map(|_| TokenSource::IdentityProvider));
+            let tokens = tokens?;
             let key = LongRunningKey::random(tenant.as_deref())?;
             let (token, refresh_token) = to_cache::<User>(&client, &tokens, &scopes);
             let partition = client.long_running_partition(&key.0);

@@ -23,6 +23,7 @@ use crate::protocol::error_response::ErrorResponse;
 use crate::protocol::scope::Scopes;
 use crate::protocol::token_request::Grant;
 use crate::protocol::token_response::TokenResponse;
+use crate::telemetry::{correlation_id, product_headers};
 
 /// Entra may name any time; more than an hour is taken for an hour, as in every MSAL.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
@@ -54,7 +55,8 @@ pub(crate) async fn redeem(
         grant,
         scopes,
         claims: options.claims.as_deref(),
-        correlation_id: options.correlation_id.unwrap_or_else(Uuid::new_v4),
+        forced: options.force_refresh || options.claims.is_some(),
+        correlation_id: options.correlation_id.unwrap_or_else(correlation_id),
         tried: format!("sending the {} request", grant.name()),
         token_endpoint,
     };
@@ -88,6 +90,7 @@ struct Exchange<'a> {
     grant: &'a Grant,
     scopes: &'a Scopes,
     claims: Option<&'a str>,
+    forced: bool,
     correlation_id: Uuid,
     tried: String,
     token_endpoint: Url,
@@ -125,13 +128,13 @@ impl Exchange<'_> {
             .client
             .http
             .post_form(self.token_endpoint.clone(), &form)
-            .header("client-request-id", self.correlation_id.to_string())
-            .header("return-client-request-id", "true")
-            .header("x-client-SKU", "shared-auth.rust")
-            .header("x-client-Ver", env!("CARGO_PKG_VERSION"))
-            .header("x-client-OS", std::env::consts::OS)
-            .header("x-ms-lib-capability", "retry-after, h429");
-        self.client.http.send(&self.tried, request).await
+            .header("client-request-id", self.correlation_id.to_string());
+        let headers = product_headers(self.grant, self.forced);
+        let request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+        let started = tokio::time::Instant::now();
+        let answer = self.client.http.send(&self.tried, request).await;
+        self.client.counters.token_request(started.elapsed());
+        answer
     }
 
     fn read(&self, answer: &Answer) -> Result<TokenResponse, Error> {
@@ -152,6 +155,7 @@ impl Exchange<'_> {
             endpoint: without_query(&self.token_endpoint),
             happened: happened.to_owned(),
             retryable,
+            correlation_id: Some(answer.correlation_id.clone()),
         };
         // serde's own message would quote a piece of the body, and the body holds tokens.
         let tokens: TokenResponse = serde_json::from_slice(&answer.body)
@@ -179,8 +183,8 @@ impl Exchange<'_> {
 
     fn refused(&self, status: u16, no: ErrorResponse) -> Error {
         let needs_the_user = no.needs_the_user() && !matches!(self.grant, Grant::ClientCredentials);
-        let mut refusal = Refusal::new(format!("the {} request", self.grant.name()), status, self.scopes, no);
-        refusal.correlation_id.get_or_insert_with(|| self.correlation_id.to_string());
+        let refusal = Refusal::new(format!("the {} request", self.grant.name()), status, self.scopes, no)
+            .correlated(&self.correlation_id.to_string());
         tracing::warn!(
             error = refusal.error,
             codes = ?refusal.codes,

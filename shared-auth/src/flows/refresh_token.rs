@@ -52,6 +52,7 @@ pub(super) async fn refresh(
             happened: "the answer is about another account than the one that was asked for; it is not used"
                 .to_owned(),
             retryable: false,
+            correlation_id: None,
         }
         .into());
     }

@@ -186,6 +186,7 @@ impl SigningKeys {
             endpoint: endpoint.clone(),
             happened,
             retryable: true,
+            correlation_id: None,
         };
         let rule = self
             .authority
@@ -212,5 +213,6 @@ fn interrupted() -> Error {
         endpoint: "the authority".to_owned(),
         happened: "the program is shutting down".to_owned(),
         retryable: true,
+        correlation_id: None,
     })
 }

@@ -18,12 +18,14 @@ use crate::config::ApiConfig;
 use crate::error::Error;
 use crate::protocol::scope::Scopes;
 use crate::secret::UserAssertion;
+use crate::telemetry::Counters;
 
 /// Validates the access tokens that reach an API.
 #[derive(Debug, Clone)]
 pub struct AccessTokenValidator {
     keys: Arc<SigningKeys>,
     clock: SharedClock,
+    counters: Arc<Counters>,
     audiences: Vec<String>,
     skew: SignedDuration,
     /// Whose v1.0 tokens are understood: those of known clouds only, where they have an issuer of their own.
@@ -35,11 +37,13 @@ impl AccessTokenValidator {
         authority: Arc<Authority>,
         keys: Arc<SigningKeys>,
         clock: SharedClock,
+        counters: Arc<Counters>,
         config: &ApiConfig,
     ) -> Self {
         Self {
             keys,
             clock,
+            counters,
             audiences: config.audiences.clone(),
             skew: SignedDuration::from_secs(config.clock_skew_seconds.into()),
             v1: authority.cloud(),
@@ -52,6 +56,16 @@ impl AccessTokenValidator {
     /// [`Error::InvalidToken`] with the first check that failed; answer 401. Any other error means that the keys
     /// cannot be had, so that nothing can be said about the token; answer 503.
     pub async fn validate(&self, token: &str) -> Result<Caller, Error> {
+        let outcome = self.examine(token).await;
+        match &outcome {
+            Ok(_) => self.counters.validated(None),
+            Err(Error::InvalidToken(rejection)) => self.counters.validated(Some(rejection.check)),
+            Err(_) => {} // Nothing was said about the token.
+        }
+        outcome
+    }
+
+    async fn examine(&self, token: &str) -> Result<Caller, Error> {
         let signed = SignedToken::parse(token)?; // 1 to 4
         let Some(FoundKey { key, set }) = self.keys.find(&signed.kid).await? else {
             return Err(signed.unknown_key().into()); // 5

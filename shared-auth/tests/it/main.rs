@@ -10,11 +10,13 @@ mod authorities;
 mod authority;
 mod authorization_code;
 mod client_credentials;
+mod correlation;
 mod credentials;
 mod diagnosis;
 mod jwt_rejections;
 mod lint;
 mod long_running;
+mod metrics;
 mod on_behalf_of;
 
 #[cfg(feature = "redis")]

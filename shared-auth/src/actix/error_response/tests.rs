@@ -39,6 +39,7 @@ fn unreachable(retryable: bool) -> Error {
         endpoint: String::new(),
         happened: String::new(),
         retryable,
+        correlation_id: None,
     }
     .into()
 }

@@ -90,5 +90,6 @@ pub(super) fn unusable(url: &Url, happened: &str) -> TransportError {
         endpoint: without_query(url),
         happened: happened.to_owned(),
         retryable: false,
+        correlation_id: None,
     }
 }

@@ -81,7 +81,7 @@ impl ManagedIdentityBuilder {
                 Url::parse(IMDS).map_err(|_| ConfigError::new("managed identity", "has no address"))?,
             ),
         };
-        let tokens = TokenStore::new(clock.clone(), MEMORY_LIMIT_BYTES, None);
+        let tokens = TokenStore::new(clock.clone(), MEMORY_LIMIT_BYTES, None, Arc::default());
         let http = Http::direct()?;
         Ok(ManagedIdentity { inner: Arc::new(Inner { id, endpoint, http, clock, pause, tokens }) })
     }

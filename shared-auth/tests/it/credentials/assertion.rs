@@ -35,6 +35,7 @@ async fn errors_of_the_callback_reach_the_caller_and_keep_their_class() {
         endpoint: "hsm".into(),
         happened: "busy".into(),
         retryable: false,
+        correlation_id: None,
     };
     let (ours, _) =
         sts.client(ClientCredential::client_assertion(move |_| async move { Err::<_, Error>(own().into()) }));
