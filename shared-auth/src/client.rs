@@ -5,13 +5,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::authority::Authority;
-use crate::cache::{CachedToken, MEMORY_LIMIT_BYTES, PartitionKey, TokenStore};
+use crate::cache::{CachedToken, MEMORY_LIMIT_BYTES, Owner, PartitionKey, PartitionRef, TokenStore};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{ApiConfig, EntraConfig};
 use crate::credential::ClientCredential;
@@ -20,8 +21,7 @@ use crate::error::Error;
 use crate::http::Http;
 use crate::jwt::{AccessTokenValidator, IdTokenValidator, SigningKeys};
 use crate::lint::{self, Deployment};
-use crate::protocol::scope::Scopes;
-use crate::secret::{AccessToken, App, TokenKind, User, UserAssertion};
+use crate::secret::{App, TokenDigest, TokenKind, User, UserAssertion};
 use crate::telemetry::{Counters, Metrics};
 
 /// An application that can keep a secret: a web app, a web API, a daemon.
@@ -51,7 +51,8 @@ pub(crate) struct Inner {
     pub clock: SharedClock,
     pub keys: Arc<SigningKeys>,
     pub id_tokens: IdTokenValidator,
-    app_partition: PartitionKey,
+    /// What the keys of all its partitions begin with.
+    owner: Arc<Owner>,
     pub app_tokens: TokenStore<App>,
     pub user_tokens: TokenStore<User>,
     pub counters: Arc<Counters>,
@@ -159,11 +160,7 @@ impl ConfidentialClientBuilder {
         );
         Ok(ConfidentialClient {
             inner: Arc::new(Inner {
-                app_partition: PartitionKey::app(
-                    authority.environment(),
-                    authority.realm(),
-                    &config.client_id,
-                ),
+                owner: Owner::new(authority.environment(), &config.client_id),
                 client_id: config.client_id,
                 credential: config.credential,
                 authority,
@@ -252,7 +249,7 @@ impl ConfidentialClient {
 
     /// Forgets every token of an account: its own, those that were got on its behalf, and its long-running processes.
     pub fn remove_account(&self, account: &Account) {
-        self.inner.user_tokens.remove(&self.inner.account_partition(account, None));
+        self.inner.user_tokens.remove(&self.inner.account_partition(account, None).to_key());
         self.inner.user_tokens.remove_user(&account.home_account_id);
     }
 
@@ -283,38 +280,45 @@ impl Inner {
     /// The part of a key that keeps tenants apart. A tenant that is none comes to nothing at the request.
     fn realm<'a>(&'a self, tenant: Option<&'a str>) -> Cow<'a, str> {
         match tenant {
-            Some(tenant) => tenant.to_ascii_lowercase().into(),
+            Some(tenant) if tenant.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+                tenant.to_ascii_lowercase().into()
+            }
+            Some(tenant) => tenant.into(),
             None => self.authority.realm().into(),
         }
     }
 
-    /// The configured one is made once: it is looked up at every acquisition.
-    pub fn app_partition(&self, tenant: Option<&str>) -> PartitionKey {
-        match tenant {
-            Some(_) => PartitionKey::app(self.authority.environment(), &self.realm(tenant), &self.client_id),
-            None => self.app_partition.clone(),
-        }
+    pub fn app_partition<'a>(&'a self, tenant: Option<&'a str>) -> PartitionRef<'a> {
+        PartitionRef::app(&self.owner, self.realm(tenant))
     }
 
-    pub fn assertion_partition(&self, assertion: &UserAssertion, tenant: Option<&str>) -> PartitionKey {
-        let environment = self.authority.environment();
-        PartitionKey::assertion(environment, &self.realm(tenant), &self.client_id, assertion)
+    pub fn assertion_partition<'a>(
+        &'a self,
+        assertion: &'a UserAssertion,
+        tenant: Option<&'a str>,
+    ) -> PartitionRef<'a> {
+        PartitionRef::assertion(&self.owner, self.realm(tenant), assertion)
     }
 
-    pub fn long_running_partition(&self, key: &str) -> PartitionKey {
-        PartitionKey::long_running(self.authority.environment(), self.authority.realm(), &self.client_id, key)
+    pub fn long_running_partition<'a>(&'a self, key: &'a TokenDigest) -> PartitionRef<'a> {
+        PartitionRef::long_running(&self.owner, self.authority.realm(), key)
     }
 
-    pub fn account_partition(&self, account: &Account, tenant: Option<&str>) -> PartitionKey {
-        let own = self.tenant_of(account);
-        let realm = self.realm(tenant.or(own.as_deref()));
-        PartitionKey::account(self.authority.environment(), &realm, &self.client_id, &account.home_account_id)
+    /// Without a tenant: that of the account where the authority is for several, the configured one otherwise.
+    pub fn account_partition<'a>(
+        &'a self,
+        account: &'a Account,
+        tenant: Option<&'a str>,
+    ) -> PartitionRef<'a> {
+        let own = || self.authority.is_multi_tenant().then_some(account.tenant_id.as_str());
+        PartitionRef::account(&self.owner, self.realm(tenant.or_else(own)), &account.home_account_id)
     }
 
     /// Where a refresh token of the account may lie. It serves every tenant in which the user is known, so at another
     /// one than that of the sign-in, the sign-in's is used.
     pub fn refresh_token_partitions(&self, account: &Account) -> [PartitionKey; 2] {
-        [self.account_partition(account, None), self.account_partition(account, Some(&account.tenant_id))]
+        [None, Some(account.tenant_id.as_str())]
+            .map(|tenant| self.account_partition(account, tenant).to_key())
     }
 }
 
@@ -362,37 +366,40 @@ pub enum CacheRefreshReason {
     ProactivelyRefreshed,
 }
 
-/// An access token with what one needs to know about it.
-#[derive(Debug, Clone)]
+/// An access token with how it was got: the answer to one acquisition.
+///
+/// It shares the [`CachedToken`] with everybody else who got it, and reads like one: `result.access_token`,
+/// `result.expires_at`, `result.scopes`.
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct AuthenticationResult<K: TokenKind> {
-    /// The token, to be sent to the API that it is for and to nobody else.
-    pub access_token: AccessToken<K>,
-    /// What it allows; may be more than was asked for.
-    pub scopes: Scopes,
-    /// When it ends.
-    pub expires_at: Timestamp,
+    token: Arc<CachedToken<K>>,
     /// Where it came from.
     pub source: TokenSource,
     /// Why the cache did not simply answer.
     pub refresh_reason: CacheRefreshReason,
-    /// What was asked for and not granted. Asking again does not change it; the user's consent may.
-    pub declined_scopes: Scopes,
 }
 
 impl<K: TokenKind> AuthenticationResult<K> {
     pub(crate) fn new(
-        token: CachedToken<K>,
+        token: Arc<CachedToken<K>>,
         source: TokenSource,
         refresh_reason: CacheRefreshReason,
     ) -> Self {
-        Self {
-            access_token: token.access_token,
-            scopes: token.scopes,
-            expires_at: token.expires_at,
-            source,
-            refresh_reason,
-            declined_scopes: token.declined,
-        }
+        Self { token, source, refresh_reason }
+    }
+}
+
+impl<K: TokenKind> Clone for AuthenticationResult<K> {
+    fn clone(&self) -> Self {
+        Self { token: Arc::clone(&self.token), ..*self }
+    }
+}
+
+impl<K: TokenKind> Deref for AuthenticationResult<K> {
+    type Target = CachedToken<K>;
+
+    fn deref(&self) -> &CachedToken<K> {
+        &self.token
     }
 }

@@ -27,9 +27,9 @@ mod error;
 mod secret;
 
 pub use authority::{Authority, AuthorityKind, Cloud, InstanceDiscovery, InstanceMetadata};
-pub use cache::KeyRing;
 #[cfg(feature = "redis")]
 pub use cache::redis::{RedisCache, RedisState};
+pub use cache::{CachedToken, KeyRing};
 pub use client::{
     Account, AuthenticationResult, CacheRefreshReason, ConfidentialClient, ConfidentialClientBuilder,
     TokenSource,

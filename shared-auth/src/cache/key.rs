@@ -1,29 +1,33 @@
 //! What may share a token, and what never may. The only place that builds keys.
 //!
-//! A partition is named by everything that must be equal before one caller may see another's entry: authority, tenant,
-//! client, and then the account or the incoming assertion. Parts are length-prefixed, so that no choice of values makes
-//! two different lists of parts read the same.
+//! A partition is named by everything that must be equal before one caller may see another's entry: authority, client,
+//! tenant, and then the account or the incoming assertion. A look-up borrows these ([`PartitionRef`]), an entry owns
+//! them ([`PartitionKey`]). Outside of this process a hash stands for them.
 
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{Context, SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use quick_cache::Equivalent;
 
 use crate::protocol::scope::Scopes;
-use crate::secret::UserAssertion;
+use crate::secret::{TokenDigest, UserAssertion};
 
 /// A name that tells nothing: SHA-256 of what it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Id(pub [u8; 32]);
 
 impl Id {
-    /// Length-prefixed, as everything here.
-    pub fn of(parts: &[&str]) -> Self {
+    /// Length-prefixed, so that no choice of values makes two different lists of parts read the same.
+    pub fn of<P: AsRef<[u8]>>(parts: &[P]) -> Self {
         let mut hash = Context::new(&SHA256);
-        for part in parts {
+        for part in parts.iter().map(AsRef::as_ref) {
             hash.update(&(part.len() as u64).to_be_bytes());
-            hash.update(part.as_bytes());
+            hash.update(part);
         }
         let mut id = [0; 32];
         id.copy_from_slice(hash.finish().as_ref());
@@ -42,57 +46,171 @@ impl Id {
     }
 }
 
-/// Names a partition of a cache.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct PartitionKey(Arc<str>);
+/// Authority and client: the same for every partition of one client, so it is made once.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Owner {
+    environment: Box<str>,
+    client_id: Box<str>,
+}
 
-impl PartitionKey {
+impl Owner {
+    pub fn new(environment: &str, client_id: &str) -> Arc<Self> {
+        Arc::new(Self { environment: environment.into(), client_id: client_id.into() })
+    }
+}
+
+/// Whose tokens a partition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    App,
+    Account,
+    Assertion,
+    LongRunning,
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Kind::App => "app",
+            Kind::Account => "account",
+            Kind::Assertion => "assertion",
+            Kind::LongRunning => "long-running",
+        }
+    }
+}
+
+/// Names a partition by borrowed parts. To be looked up it costs one hash of them, and no allocation.
+#[derive(Clone)]
+pub(crate) struct PartitionRef<'a> {
+    owner: &'a Arc<Owner>,
+    kind: Kind,
+    tenant: Cow<'a, str>,
+    /// The account, or a hash: of an assertion, of the key to a long-running process.
+    name: &'a [u8],
+}
+
+impl<'a> PartitionRef<'a> {
     /// The tokens of an application for itself.
-    pub fn app(environment: &str, tenant: &str, client_id: &str) -> Self {
-        Self::new("app", &[environment, tenant, client_id])
+    pub fn app(owner: &'a Arc<Owner>, tenant: impl Into<Cow<'a, str>>) -> Self {
+        Self { owner, kind: Kind::App, tenant: tenant.into(), name: &[] }
     }
 
     /// The tokens of a signed-in account.
-    pub fn account(environment: &str, tenant: &str, client_id: &str, home_account_id: &str) -> Self {
-        Self::new("account", &[environment, tenant, client_id, home_account_id])
+    pub fn account(owner: &'a Arc<Owner>, tenant: impl Into<Cow<'a, str>>, home_account_id: &'a str) -> Self {
+        Self { owner, kind: Kind::Account, tenant: tenant.into(), name: home_account_id.as_bytes() }
     }
 
     /// The tokens that were got on behalf of whoever presented this assertion. Another assertion of the same user is
-    /// another partition: it may carry other claims.
-    pub fn assertion(environment: &str, tenant: &str, client_id: &str, assertion: &UserAssertion) -> Self {
-        // A hash: the key may be logged or leave the process, the token must not.
-        let hash = URL_SAFE_NO_PAD.encode(assertion.digest().0);
-        Self::new("assertion", &[environment, tenant, client_id, &hash])
+    /// another partition: it may carry other claims. Its hash, for the key may be logged, and the token must not.
+    pub fn assertion(
+        owner: &'a Arc<Owner>,
+        tenant: impl Into<Cow<'a, str>>,
+        assertion: &'a UserAssertion,
+    ) -> Self {
+        Self { owner, kind: Kind::Assertion, tenant: tenant.into(), name: &assertion.digest().0 }
     }
 
-    /// The tokens of a long-running process.
-    pub fn long_running(environment: &str, tenant: &str, client_id: &str, key: &str) -> Self {
-        // A hash here too: whoever holds the key may act for the user.
-        let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, key.as_bytes()));
-        Self::new("long-running", &[environment, tenant, client_id, &hash])
+    /// The tokens of a long-running process. A hash here too: whoever holds the key may act for the user.
+    pub fn long_running(
+        owner: &'a Arc<Owner>,
+        tenant: impl Into<Cow<'a, str>>,
+        key: &'a TokenDigest,
+    ) -> Self {
+        Self { owner, kind: Kind::LongRunning, tenant: tenant.into(), name: &key.0 }
     }
 
+    /// The key to be kept.
+    pub fn to_key(&self) -> PartitionKey {
+        let (owner, kind) = (Arc::clone(self.owner), self.kind);
+        let text = [self.tenant.as_bytes(), self.name].concat().into();
+        PartitionKey(Arc::new(Parts { owner, kind, tenant_ends: self.tenant.len(), text }))
+    }
+
+    fn same(&self, key: &PartitionKey) -> bool {
+        let Parts { owner, kind, .. } = &*key.0;
+        *kind == self.kind
+            && key.name() == self.name
+            && key.tenant() == self.tenant.as_bytes()
+            && (Arc::ptr_eq(owner, self.owner) || owner == self.owner)
+    }
+}
+
+impl Hash for PartitionRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash(self.kind, self.tenant.as_bytes(), self.name, state);
+    }
+}
+
+impl Equivalent<PartitionKey> for PartitionRef<'_> {
+    fn equivalent(&self, key: &PartitionKey) -> bool {
+        self.same(key)
+    }
+}
+
+/// What tells partitions of one client apart. The owner is compared, but seldom differs.
+fn hash(kind: Kind, tenant: &[u8], name: &[u8], state: &mut impl Hasher) {
+    kind.hash(state);
+    tenant.hash(state);
+    name.hash(state);
+}
+
+/// Names a partition of a cache. Clones share the parts.
+#[derive(Clone)]
+pub(crate) struct PartitionKey(Arc<Parts>);
+
+#[derive(PartialEq, Eq)]
+struct Parts {
+    owner: Arc<Owner>,
+    kind: Kind,
+    /// Tenant and name in one piece.
+    text: Box<[u8]>,
+    tenant_ends: usize,
+}
+
+impl PartitionKey {
     /// The key of one request for tokens within the partition.
     pub fn request(&self, scopes: &Scopes) -> String {
-        format!("{}|{}", self.0, scopes.canonical())
+        format!("{}|{}", self.id().text(), scopes.canonical())
     }
 
     /// What the partition is called outside this process: a hash, for the key names the user.
     pub fn id(&self) -> Id {
-        Id::of(&[self.0.as_ref()])
+        let Owner { environment, client_id } = &*self.0.owner;
+        let (kind, environment, client) = (self.0.kind.name(), environment.as_bytes(), client_id.as_bytes());
+        Id::of(&[kind.as_bytes(), environment, self.tenant(), client, self.name()])
     }
 
     /// Bytes, for the memory limit.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.0.text.len()
     }
 
-    fn new(kind: &str, parts: &[&str]) -> Self {
-        let mut key = kind.to_owned();
-        for part in parts {
-            key.push_str(&format!("|{}:{part}", part.len()));
-        }
-        Self(key.into())
+    fn tenant(&self) -> &[u8] {
+        &self.0.text[..self.0.tenant_ends]
+    }
+
+    fn name(&self) -> &[u8] {
+        &self.0.text[self.0.tenant_ends..]
+    }
+}
+
+impl PartialEq for PartitionKey {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Eq for PartitionKey {}
+
+impl Hash for PartitionKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash(self.0.kind, self.tenant(), self.name(), state);
+    }
+}
+
+impl fmt::Debug for PartitionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PartitionKey").field(&self.0.kind.name()).field(&self.id().text()).finish()
     }
 }
 
@@ -100,41 +218,72 @@ impl PartitionKey {
 mod tests {
     use jiff::Timestamp;
     use proptest::prelude::*;
+    use quick_cache::DefaultHashBuilder;
+    use std::hash::BuildHasher;
 
     use super::*;
 
+    fn account(environment: &str, tenant: &str, client: &str, user: &str) -> PartitionKey {
+        PartitionRef::account(&Owner::new(environment, client), tenant, user).to_key()
+    }
+
+    fn of_assertion(text: &str) -> PartitionKey {
+        let assertion = UserAssertion::new(text, Timestamp::MAX);
+        PartitionRef::assertion(&Owner::new("e", "c"), "t", &assertion).to_key()
+    }
+
     #[test]
-    fn another_authority_tenant_client_or_user_is_another_partition() {
-        let key = |parts: [&str; 4]| PartitionKey::account(parts[0], parts[1], parts[2], parts[3]);
+    fn another_authority_tenant_client_or_user_is_another_partition_here_and_outside() {
+        let key = |parts: [&str; 4]| account(parts[0], parts[1], parts[2], parts[3]);
         let base = ["login", "tenant", "client", "user"];
 
         for changed in 0..base.len() {
             let mut other = base;
             other[changed] = "other";
             assert_ne!(key(base), key(other));
+            assert_ne!(key(base).id(), key(other).id());
         }
+        assert_eq!(key(base), key(base));
+        assert_eq!(key(base).id(), key(base).id());
+    }
+
+    #[test]
+    fn a_look_up_finds_the_partition_of_its_own_client_and_no_other() {
+        let (owner, again) = (Owner::new("login", "client"), Owner::new("login", "client"));
+        let key = PartitionRef::app(&owner, "tenant").to_key();
+        let hasher = DefaultHashBuilder::default();
+
+        for same in [PartitionRef::app(&owner, "tenant"), PartitionRef::app(&again, "tenant")] {
+            assert!(same.equivalent(&key));
+            assert_eq!(hasher.hash_one(&same), hasher.hash_one(&key));
+        }
+        for other in [("login", "other"), ("other", "client")] {
+            assert!(!PartitionRef::app(&Owner::new(other.0, other.1), "tenant").equivalent(&key));
+        }
+        assert!(!PartitionRef::app(&owner, "other").equivalent(&key));
+        assert!(!PartitionRef::account(&owner, "tenant", "").equivalent(&key), "an application is nobody");
     }
 
     #[test]
     fn another_assertion_is_another_partition() {
-        let key = |text| PartitionKey::assertion("e", "t", "c", &UserAssertion::new(text, Timestamp::MAX));
-
-        assert_ne!(key("a.b.c"), key("a.b.d"));
-        assert_eq!(key("a.b.c"), key("a.b.c"));
+        assert_ne!(of_assertion("a.b.c"), of_assertion("a.b.d"));
+        assert_eq!(of_assertion("a.b.c"), of_assertion("a.b.c"));
     }
 
     #[test]
-    fn the_assertion_itself_is_not_in_the_key() {
-        let key = PartitionKey::assertion("e", "t", "c", &UserAssertion::new("s3cret", Timestamp::MAX));
+    fn neither_the_assertion_nor_the_user_is_in_what_is_shown() {
+        let shown = format!("{:?} {:?}", of_assertion("s3cret"), account("e", "t", "c", "s3cret"));
 
-        assert!(!format!("{key:?}").contains("s3cret"));
+        assert!(!shown.contains("s3cret"));
     }
 
     proptest! {
         #[test]
         fn no_two_lists_of_parts_read_the_same(a in "[a|:0-9]{0,6}", b in "[a|:0-9]{0,6}", c in "[a|:0-9]{0,6}", d in "[a|:0-9]{0,6}") {
             prop_assume!((&a, &b) != (&c, &d));
-            prop_assert_ne!(PartitionKey::app(&a, &b, "x"), PartitionKey::app(&c, &d, "x"));
+            let (one, two) = (account("x", &a, "y", &b), account("x", &c, "y", &d));
+            prop_assert_ne!(&one, &two);
+            prop_assert_ne!(one.id(), two.id());
         }
     }
 }

@@ -3,13 +3,13 @@
 //! A hit takes one shared lock of one shard, allocates nothing and copies no token text. Changes of one partition wait
 //! for each other, so that none of them is lost.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use jiff::Timestamp;
 use quick_cache::sync::Cache;
-use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter};
+use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, Weighter};
 
 use super::key::{Id, PartitionKey};
 use super::names::Names;
@@ -60,7 +60,7 @@ impl<K: TokenKind> Clone for MemoryCache<K> {
 /// What belongs together: the tokens of one account, one application or one assertion.
 #[derive(Debug)]
 struct Partition<K: TokenKind> {
-    tokens: Vec<CachedToken<K>>,
+    tokens: Vec<Arc<CachedToken<K>>>,
     /// With the time at which it was got, in milliseconds: a later one is never replaced by an earlier one.
     refresh_token: Option<(RefreshToken, u64)>,
     /// The home account id, where the tokens are a user's.
@@ -109,12 +109,16 @@ impl<K: TokenKind> Clone for Partition<K> {
 
 impl<K: TokenKind> Partition<K> {
     /// Adds a token in place of those whose scopes it overlaps.
-    fn add(&mut self, token: CachedToken<K>, now: Timestamp) {
+    fn add(&mut self, token: Arc<CachedToken<K>>, now: Timestamp) {
         self.tokens.retain(|old| old.is_usable(now) && !old.scopes.intersects(&token.scopes));
         if self.tokens.len() >= ENTRIES_PER_PARTITION {
             self.tokens.remove(0);
         }
         self.tokens.push(token);
+    }
+
+    fn find(&self, scopes: &Scopes, now: Timestamp) -> Option<Arc<CachedToken<K>>> {
+        self.tokens.iter().find(|token| token.is_usable(now) && token.serves(scopes)).map(Arc::clone)
     }
 }
 
@@ -147,23 +151,27 @@ impl<K: TokenKind> MemoryCache<K> {
         }
     }
 
-    /// A token that holds every scope wanted and is good for more than five minutes.
-    pub fn token(&self, partition: &PartitionKey, scopes: &Scopes) -> Option<CachedToken<K>> {
+    /// A token that holds every scope wanted and is good for more than five minutes. The partition may be named by
+    /// borrowed parts.
+    pub fn token<P>(&self, partition: &P, scopes: &Scopes, now: Timestamp) -> Option<Arc<CachedToken<K>>>
+    where
+        P: Hash + Equivalent<PartitionKey> + ?Sized,
+    {
         let partition = self.shared.partitions.get(partition)?;
         if partition.mark.stale.load(Ordering::Relaxed) {
             return None;
         }
-        self.find(&partition, scopes)
+        partition.find(scopes, now)
     }
 
     /// As [`token`](Self::token), even where another replica may know better.
-    pub fn token_at_hand(&self, partition: &PartitionKey, scopes: &Scopes) -> Option<CachedToken<K>> {
-        self.find(&*self.shared.partitions.get(partition)?, scopes)
-    }
-
-    fn find(&self, partition: &Partition<K>, scopes: &Scopes) -> Option<CachedToken<K>> {
-        let now = self.shared.clock.now();
-        partition.tokens.iter().find(|token| token.is_usable(now) && token.serves(scopes)).cloned()
+    pub fn token_at_hand(
+        &self,
+        partition: &PartitionKey,
+        scopes: &Scopes,
+        now: Timestamp,
+    ) -> Option<Arc<CachedToken<K>>> {
+        self.shared.partitions.get(partition)?.find(scopes, now)
     }
 
     /// The refresh token of an account.
@@ -189,9 +197,9 @@ impl<K: TokenKind> MemoryCache<K> {
         token: CachedToken<K>,
         refresh_token: Option<RefreshToken>,
         user: Option<&str>,
-    ) {
+    ) -> Arc<CachedToken<K>> {
         // A beginning, such as a sign-in: no removal is later than that.
-        self.store_as_of(u64::MAX, key, token, refresh_token, user);
+        self.store_as_of(u64::MAX, key, token, refresh_token, user)
     }
 
     /// As [`store`](Self::store), for what was asked for when there had been `removals`. Nothing is stored where the
@@ -200,10 +208,11 @@ impl<K: TokenKind> MemoryCache<K> {
         &self,
         removals: u64,
         key: &PartitionKey,
-        mut token: CachedToken<K>,
+        token: CachedToken<K>,
         refresh_token: Option<RefreshToken>,
         user: Option<&str>,
-    ) -> CachedToken<K> {
+    ) -> Arc<CachedToken<K>> {
+        let mut token = Arc::new(token);
         let (now, mut withheld) = (self.shared.clock.now(), false);
         let kept = self.change(key, |old| {
             let whose = user.or_else(|| old?.user.as_deref());
@@ -213,7 +222,7 @@ impl<K: TokenKind> MemoryCache<K> {
                 return None;
             }
             let mut new = old.cloned().unwrap_or_default();
-            new.add(token.clone(), now);
+            new.add(Arc::clone(&token), now);
             if let Some(token) = refresh_token {
                 let before = new.refresh_token.map_or(0, |(_, time)| time);
                 new.refresh_token = Some((token, milliseconds(now).max(before + 1)));
@@ -221,7 +230,9 @@ impl<K: TokenKind> MemoryCache<K> {
             new.user = user.map(Arc::from).or(new.user);
             Some(new)
         });
-        token.withheld = withheld || !kept;
+        if withheld || !kept {
+            Arc::make_mut(&mut token).withheld = true;
+        }
         token
     }
 
@@ -256,11 +267,11 @@ impl<K: TokenKind> MemoryCache<K> {
             }
             let mut new = old.filter(|old| !removed_elsewhere(old)).cloned().unwrap_or_default();
             for token in found.tokens.iter().filter(|token| token.is_usable(now)) {
-                let later = |old: &CachedToken<K>| {
+                let later = |old: &Arc<CachedToken<K>>| {
                     old.scopes.intersects(&token.scopes) && old.cached_at >= token.cached_at
                 };
                 if !new.tokens.iter().any(later) {
-                    new.add(token.clone(), now);
+                    new.add(Arc::clone(token), now);
                 }
             }
             if let Some((token, time)) = &found.refresh_token
@@ -287,7 +298,7 @@ impl<K: TokenKind> MemoryCache<K> {
         self.change(key, |old| {
             let mut new = old?.clone();
             for token in new.tokens.iter_mut().filter(|token| token.serves(scopes)) {
-                token.refresh_at = Some(until);
+                Arc::make_mut(token).refresh_at = Some(until);
             }
             Some(new)
         });
@@ -460,7 +471,7 @@ impl<K: TokenKind> Weighter<PartitionKey, Arc<Partition<K>>> for Bytes {
         const PER_PARTITION: usize = 460; // with its lines in the indexes of users and of names
         const PER_TOKEN: usize = 160;
         let tokens = partition.tokens.iter().map(|token| {
-            let scopes: usize = token.scopes.iter().map(|scope| scope.len() + 16).sum();
+            let scopes = token.scopes.as_str().len() + token.declined_scopes.as_str().len();
             token.access_token.expose_secret().len() + scopes + PER_TOKEN
         });
         let refresh_token = partition.refresh_token.as_ref().map_or(0, |(token, _)| token.expose().len());

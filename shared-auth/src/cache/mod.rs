@@ -19,8 +19,8 @@ mod throttle;
 mod token;
 mod users;
 
-pub(crate) use key::PartitionKey;
+pub(crate) use key::{Owner, PartitionKey, PartitionRef};
 pub(crate) use memory::MEMORY_LIMIT_BYTES;
 pub use seal::KeyRing;
-pub(crate) use store::{TokenStore, Wanted};
-pub(crate) use token::CachedToken;
+pub(crate) use store::{Acquisition, TokenStore, Wanted};
+pub use token::CachedToken;

@@ -37,7 +37,7 @@ impl TokenRecord<'_> {
         let record = TokenRecord {
             token: token.access_token.expose_secret(),
             scopes: token.scopes.to_string(),
-            declined: token.declined.to_string(),
+            declined: token.declined_scopes.to_string(),
             expires_at: token.expires_at.as_millisecond(),
             cached_at: times.cached_at.as_millisecond(),
             usable_until: times.usable_until.as_millisecond(),

@@ -127,7 +127,7 @@ pub(crate) struct SharedLevel {
 #[derive(Debug)]
 pub(crate) struct Found<K: TokenKind> {
     pub removed_at: u64,
-    pub tokens: Vec<CachedToken<K>>,
+    pub tokens: Vec<Arc<CachedToken<K>>>,
     pub refresh_token: Option<(RefreshToken, u64)>,
     pub user: Option<Arc<str>>,
     /// The time of each field that could be read.
@@ -312,7 +312,7 @@ impl SharedLevel {
                     // Its own expiry counts, and not only the backend's.
                     TokenRecord::decode::<K>(&plain, now).filter(|(token, _)| token.is_usable(now)).map(
                         |(token, user)| {
-                            found.tokens.push(token);
+                            found.tokens.push(Arc::new(token));
                             found.stamps.insert(field.clone(), stamp);
                             user
                         },
@@ -326,7 +326,7 @@ impl SharedLevel {
             }
         }
         // Oldest first: where two overlap, the later one wins in memory.
-        found.tokens.sort_by_key(CachedToken::cached_at);
+        found.tokens.sort_by_key(|token| token.cached_at());
         found
     }
 }
@@ -349,7 +349,7 @@ impl<K: TokenKind> Found<K> {
     }
 
     /// A token that serves the scopes.
-    pub fn token(&self, scopes: &Scopes, now: Timestamp) -> Option<CachedToken<K>> {
+    pub fn token(&self, scopes: &Scopes, now: Timestamp) -> Option<Arc<CachedToken<K>>> {
         self.tokens.iter().rev().find(|token| token.is_usable(now) && token.serves(scopes)).cloned()
     }
 

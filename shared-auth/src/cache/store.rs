@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, ready};
+use futures_util::future::{BoxFuture, Either, Ready, ready};
 use jiff::SignedDuration;
 use tokio::time::Instant;
 
 use super::flight::Flights;
-use super::key::PartitionKey;
+use super::key::{PartitionKey, PartitionRef};
 use super::memory::MemoryCache;
 use super::shared::{Found, LEASE, Lease, SharedLevel, Written};
 use super::throttle::Throttle;
@@ -57,59 +57,73 @@ impl<K: TokenKind> Clone for TokenStore<K> {
     }
 }
 
+/// What an acquisition waits for. A hit is there at once: no task, nothing allocated.
+pub(crate) type Acquisition<K> = Either<
+    Ready<Result<AuthenticationResult<K>, Error>>,
+    BoxFuture<'static, Result<AuthenticationResult<K>, Error>>,
+>;
+
 /// What a caller wants from a store.
-#[derive(Debug)]
-pub(crate) struct Wanted {
-    pub partition: PartitionKey,
-    pub scopes: Scopes,
+pub(crate) struct Wanted<'a> {
+    pub partition: PartitionRef<'a>,
+    pub scopes: &'a Scopes,
     /// A claims challenge to be satisfied.
-    pub claims: Option<String>,
+    pub claims: Option<&'a str>,
     pub force_refresh: bool,
 }
 
-impl Wanted {
+impl Wanted<'_> {
     /// A challenge or a forced refresh goes past the cache.
     fn bypasses_the_cache(&self) -> bool {
         self.force_refresh || self.claims.is_some()
     }
+}
 
+/// What is missing: how it is asked for.
+#[derive(Debug)]
+struct Missing {
+    partition: PartitionKey,
+    scopes: Scopes,
+    bypasses_the_cache: bool,
     /// One request for one key. A challenge is answered for those who brought it, not for all who want a token.
-    fn key(&self) -> String {
-        let key = self.partition.request(&self.scopes);
-        match (&self.claims, self.force_refresh) {
-            (Some(claims), _) => format!("{key}|claims {claims}"),
-            (None, true) => format!("{key}|forced"),
-            (None, false) => key,
-        }
-    }
-
+    key: String,
     /// Who is told to wait, waits however the next request comes about: forced, ahead of time, or because it must.
-    fn throttle_key(&self) -> String {
-        let key = self.partition.request(&self.scopes);
-        match &self.claims {
-            Some(claims) => format!("{key}|claims {claims}"),
-            None => key,
-        }
+    throttle_key: String,
+}
+
+impl Missing {
+    fn new(wanted: &Wanted<'_>) -> Self {
+        let (partition, scopes) = (wanted.partition.to_key(), wanted.scopes.clone());
+        let plain = partition.request(&scopes);
+        let throttle_key = match wanted.claims {
+            Some(claims) => format!("{plain}|claims {claims}"),
+            None => plain,
+        };
+        let key = match (wanted.claims, wanted.force_refresh) {
+            (None, true) => format!("{throttle_key}|forced"),
+            _ => throttle_key.clone(),
+        };
+        Self { partition, scopes, bypasses_the_cache: wanted.bypasses_the_cache(), key, throttle_key }
     }
 }
 
 /// A token with where it came from.
 #[derive(Debug)]
 struct Answer<K: TokenKind> {
-    token: CachedToken<K>,
+    token: Arc<CachedToken<K>>,
     source: TokenSource,
 }
 
 impl<K: TokenKind> Clone for Answer<K> {
     fn clone(&self) -> Self {
-        Self { token: self.token.clone(), source: self.source }
+        Self { token: Arc::clone(&self.token), source: self.source }
     }
 }
 
 /// Whether this replica may ask Entra now.
 enum Turn<K: TokenKind> {
     /// It need not: another one was faster.
-    Found(CachedToken<K>),
+    Found(Arc<CachedToken<K>>),
     /// It may, and the others wait.
     Ours(Lease, Found<K>),
     /// It may, beside whoever else does: the shared level went away, or the lease was held for too long.
@@ -130,41 +144,34 @@ impl<K: TokenKind> TokenStore<K> {
         Self { cache, shared, flights: Flights::default(), throttle: Arc::default(), clock, counters }
     }
 
-    /// A token from the cache, or by one `request` for it however many callers want it.
-    pub fn acquire<R, F>(
-        &self,
-        wanted: Wanted,
-        request: R,
-    ) -> BoxFuture<'static, Result<AuthenticationResult<K>, Error>>
+    /// A token from the cache, or by one `request` for it however many callers want it. The request is put together
+    /// only where there is no token, and begins only where nobody else has begun it.
+    pub fn acquire<F>(&self, wanted: &Wanted<'_>, request: impl FnOnce(PartitionKey) -> F) -> Acquisition<K>
     where
-        R: FnOnce() -> F + Send + 'static,
-        F: Future<Output = Result<CachedToken<K>, Error>> + Send + 'static,
+        F: Future<Output = Result<Arc<CachedToken<K>>, Error>> + Send + 'static,
     {
-        let now = self.clock.now();
-        let bypass = wanted.bypasses_the_cache();
-        // A hit is answered at once: no task, no state to carry around.
-        if !bypass && let Some(token) = self.cache.token(&wanted.partition, &wanted.scopes) {
-            self.counters.memory_hit();
-            let hit = |token, reason| Ok(AuthenticationResult::new(token, TokenSource::Cache, reason));
-            if !token.wants_refresh(now) {
-                return ready(hit(token, CacheRefreshReason::NotApplicable)).boxed();
+        if !wanted.bypasses_the_cache() {
+            let now = self.clock.now();
+            if let Some(token) = self.cache.token(&wanted.partition, wanted.scopes, now) {
+                self.counters.memory_hit();
+                if token.wants_refresh(now) {
+                    return Either::Right(self.renewing(token, wanted, request));
+                }
+                let reason = CacheRefreshReason::NotApplicable;
+                return Either::Left(ready(Ok(AuthenticationResult::new(token, TokenSource::Cache, reason))));
             }
-            let store = self.clone();
-            // Begun by the first poll: only then there surely is a runtime.
-            return async move {
-                store.refresh_in_background(wanted, request);
-                hit(token, CacheRefreshReason::ProactivelyRefreshed)
-            }
-            .boxed();
         }
-        let store = self.clone();
-        async move {
-            let key = wanted.key();
-            let once = store.clone().requested(wanted, key.clone(), request);
-            let outcome = store.flights.join(key, once).await.map(|(Answer { token, source }, first)| {
-                (token, if first { source } else { TokenSource::Cache }, first)
-            });
-            store.counters.acquired(outcome.as_ref().map(|(_, source, _)| *source));
+        let (store, missing) = (self.clone(), Missing::new(wanted));
+        let request = request(missing.partition.clone());
+        let asking = async move {
+            let (bypass, counters) = (missing.bypasses_the_cache, Arc::clone(&store.counters));
+            let (flights, key) = (store.flights.clone(), missing.key.clone());
+            let outcome = flights.join(key, store.requested(missing, request)).await.map(
+                |(Answer { token, source }, first)| {
+                    (token, if first { source } else { TokenSource::Cache }, first)
+                },
+            );
+            counters.acquired(outcome.as_ref().map(|(_, source, _)| *source));
             let (token, source, first) = outcome?;
             let reason = match (bypass, source) {
                 (true, _) => CacheRefreshReason::ForceRefreshOrClaims,
@@ -172,6 +179,27 @@ impl<K: TokenKind> TokenStore<K> {
                 (false, _) => CacheRefreshReason::NoCachedAccessToken,
             };
             Ok(AuthenticationResult::new(token, source, reason))
+        };
+        Either::Right(asking.boxed())
+    }
+
+    /// A hit that begins the request for its successor.
+    fn renewing<F>(
+        &self,
+        token: Arc<CachedToken<K>>,
+        wanted: &Wanted<'_>,
+        request: impl FnOnce(PartitionKey) -> F,
+    ) -> BoxFuture<'static, Result<AuthenticationResult<K>, Error>>
+    where
+        F: Future<Output = Result<Arc<CachedToken<K>>, Error>> + Send + 'static,
+    {
+        let (store, missing) = (self.clone(), Missing::new(wanted));
+        let request = request(missing.partition.clone());
+        // Begun by the first poll: only then there surely is a runtime.
+        async move {
+            store.refresh_in_background(missing, request);
+            let reason = CacheRefreshReason::ProactivelyRefreshed;
+            Ok(AuthenticationResult::new(token, TokenSource::Cache, reason))
         }
         .boxed()
     }
@@ -216,16 +244,15 @@ impl<K: TokenKind> TokenStore<K> {
     }
 
     /// The request itself, made by whoever comes first.
-    async fn requested<R, F>(self, wanted: Wanted, key: String, request: R) -> Result<Answer<K>, Error>
+    async fn requested<F>(self, missing: Missing, request: F) -> Result<Answer<K>, Error>
     where
-        R: FnOnce() -> F + Send,
-        F: Future<Output = Result<CachedToken<K>, Error>> + Send,
+        F: Future<Output = Result<Arc<CachedToken<K>>, Error>> + Send,
     {
-        let Wanted { partition, scopes, .. } = &wanted;
-        let (bypass, throttle_key) = (wanted.bypasses_the_cache(), wanted.throttle_key());
+        let Missing { partition, scopes, bypasses_the_cache: bypass, key, throttle_key } = &missing;
+        let bypass = *bypass;
         let cached = |token| Ok(Answer { token, source: TokenSource::Cache });
         // The request that ended while we were on our way here may have left what we want.
-        if !bypass && let Some(token) = self.cache.token(partition, scopes) {
+        if !bypass && let Some(token) = self.cache.token(partition, scopes, self.clock.now()) {
             self.counters.late_memory_hit();
             return cached(token);
         }
@@ -239,10 +266,10 @@ impl<K: TokenKind> TokenStore<K> {
             self.counters.shared_hit();
             return cached(token);
         }
-        self.may_ask(&throttle_key)?;
+        self.may_ask(throttle_key)?;
         let mut lease = None;
         if !bypass && found.is_some() {
-            match self.turn(&shared, partition, scopes, &key).await {
+            match self.turn(&shared, partition, scopes, key).await {
                 Turn::Found(token) => {
                     self.counters.shared_hit();
                     return cached(token);
@@ -269,19 +296,18 @@ impl<K: TokenKind> TokenStore<K> {
         }
     }
 
-    async fn asked<R, F>(&self, throttle_key: String, request: R) -> Result<Answer<K>, Error>
+    async fn asked<F>(&self, throttle_key: &str, request: F) -> Result<Answer<K>, Error>
     where
-        R: FnOnce() -> F + Send,
-        F: Future<Output = Result<CachedToken<K>, Error>> + Send,
+        F: Future<Output = Result<Arc<CachedToken<K>>, Error>> + Send,
     {
-        self.may_ask(&throttle_key)?;
-        match request().await {
+        self.may_ask(throttle_key)?;
+        match request.await {
             Ok(token) => Ok(Answer { token, source: TokenSource::IdentityProvider }),
             Err(error) => {
                 if matches!(error, Error::Throttled(_)) {
                     self.counters.told_to_wait();
                 }
-                self.throttle.remember(throttle_key, &error);
+                self.throttle.remember(throttle_key.to_owned(), &error);
                 Err(error)
             }
         }
@@ -319,9 +345,10 @@ impl<K: TokenKind> TokenStore<K> {
         partition: &PartitionKey,
         scopes: &Scopes,
         found: Option<&Found<K>>,
-    ) -> Option<CachedToken<K>> {
-        let at_hand = self.cache.token_at_hand(partition, scopes);
-        at_hand.or_else(|| found.and_then(|found| found.token(scopes, self.clock.now())))
+    ) -> Option<Arc<CachedToken<K>>> {
+        let now = self.clock.now();
+        let at_hand = self.cache.token_at_hand(partition, scopes, now);
+        at_hand.or_else(|| found.and_then(|found| found.token(scopes, now)))
     }
 
     /// Waits until this replica may ask Entra, or another one has done so.
@@ -384,43 +411,40 @@ impl<K: TokenKind> TokenStore<K> {
 
     /// Fetches a successor while the present token still serves. One at a time, and no caller waits for it; whoever
     /// started it may go away.
-    fn refresh_in_background<R, F>(&self, wanted: Wanted, request: R)
+    fn refresh_in_background<F>(&self, mut missing: Missing, request: F)
     where
-        R: FnOnce() -> F + Send + 'static,
-        F: Future<Output = Result<CachedToken<K>, Error>> + Send + 'static,
+        F: Future<Output = Result<Arc<CachedToken<K>>, Error>> + Send + 'static,
     {
         let store = self.clone();
-        let key = format!("{}|background", wanted.key());
-        let _the_present_one_serves = self.flights.launch(key.clone(), async move {
-            let outcome = store.renewed(&wanted, &key, request).await;
+        missing.key.push_str("|background");
+        let _the_present_one_serves = self.flights.launch(missing.key.clone(), async move {
+            let outcome = store.renewed(&missing, request).await;
             if let Err(error) = &outcome {
                 tracing::warn!(
                     "a token could not be renewed ahead of time; the present one still serves: {error}"
                 );
                 let next = store.clock.now() + PAUSE_AFTER_FAILED_REFRESH;
-                store.cache.postpone_refresh(&wanted.partition, &wanted.scopes, next);
+                store.cache.postpone_refresh(&missing.partition, &missing.scopes, next);
             }
             outcome
         });
     }
 
     /// A successor by another replica if there is one or will be in a moment, by Entra otherwise.
-    async fn renewed<R, F>(&self, wanted: &Wanted, key: &str, request: R) -> Result<Answer<K>, Error>
+    async fn renewed<F>(&self, missing: &Missing, request: F) -> Result<Answer<K>, Error>
     where
-        R: FnOnce() -> F + Send,
-        F: Future<Output = Result<CachedToken<K>, Error>> + Send,
+        F: Future<Output = Result<Arc<CachedToken<K>>, Error>> + Send,
     {
-        let Wanted { partition, scopes, .. } = wanted;
-        let throttle_key = wanted.throttle_key();
-        let request = || ahead_of_time(request());
+        let Missing { partition, scopes, key, throttle_key, .. } = missing;
+        let request = ahead_of_time(request);
         let Some(shared) = &self.shared else { return self.asked(throttle_key, request).await };
         let lease = shared.lease(key);
         let removals = self.cache.removals();
         let looked = shared.lease_and_load(partition, &lease).await;
         if let Some((ours, found)) = &looked {
             self.cache.merge(partition, found, removals);
-            if let Some(token) = self.cache.token(partition, scopes) {
-                let now = self.clock.now();
+            let now = self.clock.now();
+            if let Some(token) = self.cache.token(partition, scopes, now) {
                 let successor = !token.wants_refresh(now);
                 if !successor && !ours {
                     self.cache.postpone_refresh(partition, scopes, now + PAUSE_WHILE_ANOTHER_RENEWS);

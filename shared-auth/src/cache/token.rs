@@ -10,13 +10,18 @@ const EXPIRY_BUFFER: SignedDuration = SignedDuration::from_mins(5);
 /// Longer than the longest token that Entra issues (28 hours, continuous access evaluation); what claims more is
 /// corrupt, or the clock was moved.
 const LONGEST_LIFETIME: SignedDuration = SignedDuration::from_hours(48);
-/// An access token with what decides whether it may be used.
+
+/// An access token as it was issued: what everybody shares who gets it, from the first caller to the last hit.
 #[derive(Debug)]
-pub(crate) struct CachedToken<K: TokenKind> {
+#[non_exhaustive]
+pub struct CachedToken<K: TokenKind> {
+    /// The token, to be sent to the API that it is for and to nobody else.
     pub access_token: AccessToken<K>,
+    /// What it allows; may be more than was asked for.
     pub scopes: Scopes,
-    /// What was asked for with it and not granted.
-    pub declined: Scopes,
+    /// What was asked for and not granted. Asking again does not change it; the user's consent may.
+    pub declined_scopes: Scopes,
+    /// When it ends.
     pub expires_at: Timestamp,
     pub(super) cached_at: Timestamp,
     /// Five minutes before the token ends, or when the assertion ends with which it was got.
@@ -28,18 +33,18 @@ pub(crate) struct CachedToken<K: TokenKind> {
 }
 
 impl<K: TokenKind> CachedToken<K> {
-    pub fn new(
+    pub(crate) fn new(
         access_token: AccessToken<K>,
         scopes: Scopes,
         expires_at: Timestamp,
         cached_at: Timestamp,
     ) -> Self {
         let usable_until = expires_at.checked_sub(EXPIRY_BUFFER).unwrap_or(Timestamp::MIN);
-        let declined = Scopes::default();
+        let declined_scopes = Scopes::default();
         Self {
             access_token,
             scopes,
-            declined,
+            declined_scopes,
             expires_at,
             cached_at,
             usable_until,
@@ -51,20 +56,20 @@ impl<K: TokenKind> CachedToken<K> {
     /// What was asked for. The token then serves the same request again even where less was granted: asking Entra once
     /// more would bring the same answer.
     #[must_use]
-    pub fn asked_for(mut self, asked: &Scopes) -> Self {
-        self.declined = asked.without(&self.scopes);
+    pub(crate) fn asked_for(mut self, asked: &Scopes) -> Self {
+        self.declined_scopes = asked.without(&self.scopes);
         self
     }
 
     /// What was asked for with it and not granted.
     #[must_use]
-    pub fn declining(mut self, declined: Scopes) -> Self {
-        self.declined = declined;
+    pub(crate) fn declining(mut self, declined: Scopes) -> Self {
+        self.declined_scopes = declined;
         self
     }
 
     /// When it was got.
-    pub fn cached_at(&self) -> Timestamp {
+    pub(crate) fn cached_at(&self) -> Timestamp {
         self.cached_at
     }
 
@@ -75,25 +80,26 @@ impl<K: TokenKind> CachedToken<K> {
 
     pub(super) fn serves(&self, wanted: &Scopes) -> bool {
         self.scopes.contains_all(wanted)
-            || (!self.declined.is_empty() && self.scopes.with(&self.declined).contains_all(wanted))
+            || (!self.declined_scopes.is_empty()
+                && self.scopes.with(&self.declined_scopes).contains_all(wanted))
     }
 
     /// The token must not be served after `end`. The five minutes do not apply here: the assertion is not sent again.
     #[must_use]
-    pub fn ending_with(mut self, end: Timestamp) -> Self {
+    pub(crate) fn ending_with(mut self, end: Timestamp) -> Self {
         self.usable_until = self.usable_until.min(end);
         self
     }
 
     /// A successor should be fetched from `at` on.
     #[must_use]
-    pub fn refreshed_at(mut self, at: Option<Timestamp>) -> Self {
+    pub(crate) fn refreshed_at(mut self, at: Option<Timestamp>) -> Self {
         self.refresh_at = at;
         self
     }
 
     /// True where the token is good and old enough for a successor.
-    pub fn wants_refresh(&self, now: Timestamp) -> bool {
+    pub(crate) fn wants_refresh(&self, now: Timestamp) -> bool {
         self.refresh_at.is_some_and(|at| at <= now)
     }
 
@@ -114,8 +120,8 @@ pub(super) struct Times {
 
 impl<K: TokenKind> Clone for CachedToken<K> {
     fn clone(&self) -> Self {
-        let (access_token, scopes, declined) =
-            (self.access_token.clone(), self.scopes.clone(), self.declined.clone());
-        Self { access_token, scopes, declined, ..*self }
+        let (access_token, scopes, declined_scopes) =
+            (self.access_token.clone(), self.scopes.clone(), self.declined_scopes.clone());
+        Self { access_token, scopes, declined_scopes, ..*self }
     }
 }

@@ -63,7 +63,7 @@ impl From<ManagedIdentity> for KeyVaultAccess {
     fn from(identity: ManagedIdentity) -> Self {
         Self::new(move |scope| {
             let identity = identity.clone();
-            async move { identity.acquire_token(&scope).await.map(|token| token.access_token) }
+            async move { identity.acquire_token(&scope).await.map(|token| token.access_token.clone()) }
         })
     }
 }
@@ -71,8 +71,8 @@ impl From<ManagedIdentity> for KeyVaultAccess {
 impl From<ConfidentialClient> for KeyVaultAccess {
     fn from(client: ConfidentialClient) -> Self {
         Self::new(move |scope| {
-            let request = client.acquire_token_for_client(scope);
-            async move { request.await.map(|token| token.access_token) }
+            let client = client.clone();
+            async move { client.acquire_token_for_client(scope).await.map(|token| token.access_token.clone()) }
         })
     }
 }

@@ -20,7 +20,7 @@ use url::Url;
 pub use self::builder::ManagedIdentityBuilder;
 use self::endpoint::Endpoint;
 use super::{ClientCredential, Proof, ProofContext};
-use crate::cache::{CachedToken, PartitionKey, TokenStore, Wanted};
+use crate::cache::{CachedToken, Owner, PartitionKey, PartitionRef, TokenStore, Wanted};
 use crate::client::AuthenticationResult;
 use crate::clock::SharedClock;
 use crate::error::Error;
@@ -65,6 +65,7 @@ struct Inner {
     http: Http,
     clock: SharedClock,
     pause: Duration,
+    owner: Arc<Owner>,
     tokens: TokenStore<App>,
 }
 
@@ -84,25 +85,25 @@ impl ManagedIdentity {
     async fn acquire(&self, resource: &str, force_refresh: bool) -> Result<AuthenticationResult<App>, Error> {
         let resource = resource.strip_suffix("/.default").unwrap_or(resource).to_owned();
         let scopes = Scopes::from(format!("{resource}/.default"));
-        let id = format!("{:?}", self.inner.id);
-        let partition = PartitionKey::app("managed identity", self.inner.endpoint.address(), &id);
-        let wanted =
-            Wanted { partition: partition.clone(), scopes: scopes.clone(), claims: None, force_refresh };
-        let this = Arc::clone(&self.inner);
-        let request = move || async move {
-            let token = this.endpoint.ask(&this.http, &this.id, &resource, this.pause, &this.clock).await?;
-            let now = this.clock.now();
-            let token = CachedToken::new(token.access_token, scopes, token.expires_at, now);
-            this.tokens.cache.store(&partition, token.clone(), None, None);
-            Ok(token)
+        let partition = PartitionRef::app(&self.inner.owner, self.inner.endpoint.address());
+        let wanted = Wanted { partition, scopes: &scopes, claims: None, force_refresh };
+        let request = |partition: PartitionKey| {
+            let (this, scopes) = (Arc::clone(&self.inner), scopes.clone());
+            async move {
+                let token =
+                    this.endpoint.ask(&this.http, &this.id, &resource, this.pause, &this.clock).await?;
+                let now = this.clock.now();
+                let token = CachedToken::new(token.access_token, scopes, token.expires_at, now);
+                Ok(this.tokens.cache.store(&partition, token, None, None))
+            }
         };
-        self.inner.tokens.acquire(wanted, request).await
+        self.inner.tokens.acquire(&wanted, request).await
     }
 
     /// The machine's token as the assertion of a registration that trusts it.
     pub(super) async fn prove(&self, context: &ProofContext<'_>, again: bool) -> Result<Proof, Error> {
         let audience = exchange_audience(&context.asked.token_endpoint);
-        let token = self.acquire(audience, again).await?.access_token;
+        let token = self.acquire(audience, again).await?.access_token.clone();
         let made_with = URL_SAFE_NO_PAD.encode(digest(&SHA256, token.expose_secret().as_bytes()));
         Ok(Proof::Assertion { assertion: ClientAssertion::new(token.expose_secret()), made_with })
     }

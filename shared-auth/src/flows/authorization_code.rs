@@ -314,8 +314,8 @@ async fn finish(
     };
     let (token, refresh_token) = to_cache::<User>(client, &tokens, &scopes);
     let chosen = flow.tenant.is_some().then_some(account.tenant_id.as_str());
-    let (partition, user) = (client.account_partition(&account, chosen), account.home_account_id.as_str());
-    client.user_tokens.cache.store(&partition, token.clone(), refresh_token, Some(user));
+    let (partition, user) = (client.account_partition(&account, chosen).to_key(), &account.home_account_id);
+    let token = client.user_tokens.cache.store(&partition, token, refresh_token, Some(user));
     client.user_tokens.share(&partition, &token).await;
     tracing::info!(step = 8, "the tokens are in the user-token cache");
     Ok(SignIn {

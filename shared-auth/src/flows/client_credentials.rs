@@ -6,10 +6,8 @@
 use std::future::IntoFuture;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-
 use super::{Options, acquisition_options, redeem, to_cache};
-use crate::cache::CachedToken;
+use crate::cache::{Acquisition, CachedToken, PartitionKey};
 use crate::client::{AuthenticationResult, ConfidentialClient, Inner};
 use crate::env::ConfigError;
 use crate::error::Error;
@@ -32,40 +30,42 @@ impl ConfidentialClient {
     /// # Errors
     /// [`Error::Config`] before any network for scopes that are not `{resource}/.default` and for a tenant that is no
     /// tenant (`common`, `organizations`, `consumers`); [`Error::Refused`] with Entra's codes; [`Error::Transport`].
-    pub fn acquire_token_for_client(&self, scopes: impl Into<Scopes>) -> AcquireTokenForClient {
-        AcquireTokenForClient {
-            client: Arc::clone(&self.inner),
-            scopes: scopes.into(),
-            options: Options::default(),
-        }
+    pub fn acquire_token_for_client(&self, scopes: impl Into<Scopes>) -> AcquireTokenForClient<'_> {
+        AcquireTokenForClient { client: &self.inner, scopes: scopes.into(), options: Options::default() }
     }
 }
 
 /// A request for an application's own token; `.await` it.
 #[derive(Debug, Clone)]
 #[must_use = "nothing happens before `.await`"]
-pub struct AcquireTokenForClient {
-    client: Arc<Inner>,
+pub struct AcquireTokenForClient<'a> {
+    client: &'a Arc<Inner>,
     scopes: Scopes,
     options: Options,
 }
 
 acquisition_options!(AcquireTokenForClient);
 
-impl IntoFuture for AcquireTokenForClient {
+impl IntoFuture for AcquireTokenForClient<'_> {
     type Output = Result<AuthenticationResult<App>, Error>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
+    type IntoFuture = Acquisition<App>;
 
     fn into_future(self) -> Self::IntoFuture {
         // Step 2. The app-token cache, by authority, tenant and client.
         let Self { client, scopes, options } = self;
         let wanted = options.wanted(client.app_partition(options.tenant.as_deref()), &scopes);
-        let store = client.app_tokens.clone();
-        store.acquire(wanted, || request(client, scopes, options))
+        client.app_tokens.acquire(&wanted, |partition| {
+            request(Arc::clone(client), partition, scopes.clone(), options.clone())
+        })
     }
 }
 
-async fn request(client: Arc<Inner>, scopes: Scopes, options: Options) -> Result<CachedToken<App>, Error> {
+async fn request(
+    client: Arc<Inner>,
+    partition: PartitionKey,
+    scopes: Scopes,
+    options: Options,
+) -> Result<Arc<CachedToken<App>>, Error> {
     if !scopes.is_default_only() {
         return Err(ConfigError::new(
             "scopes",
@@ -85,8 +85,7 @@ async fn request(client: Arc<Inner>, scopes: Scopes, options: Options) -> Result
     let tokens = redeem(&client, &Grant::ClientCredentials, &scopes, &options).await?;
     // Step 4. The answer is kept until five minutes before it ends.
     let (token, _) = to_cache::<App>(&client, &tokens, &scopes);
-    let partition = client.app_partition(options.tenant.as_deref());
-    client.app_tokens.cache.store(&partition, token.clone(), None, None);
+    let token = client.app_tokens.cache.store(&partition, token, None, None);
     tracing::info!(step = 4, expires_at = %token.expires_at, "the token is in the app-token cache");
     Ok(token)
 }

@@ -12,18 +12,19 @@ use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, ready};
 use serde::{Deserialize, Serialize};
 
 use super::refresh_token::refresh;
 use super::{Options, acquisition_options, home_account_id, redeem, to_cache};
+use crate::cache::Acquisition;
 use crate::client::{AuthenticationResult, CacheRefreshReason, ConfidentialClient, Inner, TokenSource};
 use crate::env::ConfigError;
 use crate::error::Error;
 use crate::jwt::tenant_of;
 use crate::protocol::scope::Scopes;
 use crate::protocol::token_request::Grant;
-use crate::secret::{User, UserAssertion};
+use crate::secret::{TokenDigest, User, UserAssertion};
 
 impl ConfidentialClient {
     /// Starts a long-running process for the user who presented `assertion`: a first token, and the key to the next.
@@ -44,9 +45,9 @@ impl ConfidentialClient {
         &self,
         assertion: &UserAssertion,
         scopes: impl Into<Scopes>,
-    ) -> InitiateLongRunningOnBehalfOf {
+    ) -> InitiateLongRunningOnBehalfOf<'_> {
         InitiateLongRunningOnBehalfOf {
-            client: Arc::clone(&self.inner),
+            client: &self.inner,
             assertion: assertion.clone(),
             scopes: scopes.into(),
             options: Options::default(),
@@ -58,14 +59,14 @@ impl ConfidentialClient {
     /// # Errors
     /// [`Error::InteractionRequired`] where the process is unknown or was stopped, the user signed out, or Entra wants to
     /// see the user again.
-    pub fn acquire_token_in_long_running_process(
-        &self,
-        key: &LongRunningKey,
+    pub fn acquire_token_in_long_running_process<'a>(
+        &'a self,
+        key: &'a LongRunningKey,
         scopes: impl Into<Scopes>,
-    ) -> AcquireTokenInLongRunningProcess {
+    ) -> AcquireTokenInLongRunningProcess<'a> {
         AcquireTokenInLongRunningProcess {
-            client: Arc::clone(&self.inner),
-            key: key.clone(),
+            client: &self.inner,
+            key,
             scopes: scopes.into(),
             options: Options::default(),
         }
@@ -73,7 +74,7 @@ impl ConfidentialClient {
 
     /// Ends a process: its tokens are forgotten. True where there was one.
     pub fn stop_long_running_process(&self, key: &LongRunningKey) -> bool {
-        self.inner.user_tokens.remove(&self.inner.long_running_partition(&key.0))
+        self.inner.user_tokens.remove(&self.inner.long_running_partition(&key.digest()).to_key())
     }
 }
 
@@ -99,6 +100,11 @@ impl LongRunningKey {
         Ok(Self(tenant.map_or(random.clone(), |tenant| format!("{random}@{}", tenant.to_ascii_lowercase()))))
     }
 
+    /// What the process is filed under.
+    fn digest(&self) -> TokenDigest {
+        TokenDigest::of(&self.0)
+    }
+
     fn tenant(&self) -> Option<&str> {
         self.0.split_once('@').map(|(_, tenant)| tenant)
     }
@@ -107,8 +113,8 @@ impl LongRunningKey {
 /// The start of a long-running process; `.await` it.
 #[derive(Debug, Clone)]
 #[must_use = "nothing happens before `.await`"]
-pub struct InitiateLongRunningOnBehalfOf {
-    client: Arc<Inner>,
+pub struct InitiateLongRunningOnBehalfOf<'a> {
+    client: &'a Arc<Inner>,
     assertion: UserAssertion,
     scopes: Scopes,
     options: Options,
@@ -116,13 +122,14 @@ pub struct InitiateLongRunningOnBehalfOf {
 
 acquisition_options!(InitiateLongRunningOnBehalfOf);
 
-impl IntoFuture for InitiateLongRunningOnBehalfOf {
+impl IntoFuture for InitiateLongRunningOnBehalfOf<'_> {
     type Output = Result<(AuthenticationResult<User>, LongRunningKey), Error>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
+        let Self { client, assertion, scopes, mut options } = self;
+        let client = Arc::clone(client);
         async move {
-            let Self { client, assertion, scopes, mut options } = self;
             if options.tenant.is_none() && client.authority.is_multi_tenant() {
                 options.tenant = tenant_of(&assertion);
             }
@@ -133,7 +140,7 @@ impl IntoFuture for InitiateLongRunningOnBehalfOf {
             let tokens = tokens?;
             let key = LongRunningKey::random(tenant.as_deref())?;
             let (token, refresh_token) = to_cache::<User>(&client, &tokens, &scopes);
-            let partition = client.long_running_partition(&key.0);
+            let partition = client.long_running_partition(&key.digest()).to_key();
             let user = home_account_id(&tokens);
             let cache = &client.user_tokens.cache;
             let token = cache.store_as_of(removals, &partition, token, refresh_token, user.as_deref());
@@ -148,18 +155,18 @@ impl IntoFuture for InitiateLongRunningOnBehalfOf {
 /// A request for a token of a long-running process; `.await` it.
 #[derive(Debug, Clone)]
 #[must_use = "nothing happens before `.await`"]
-pub struct AcquireTokenInLongRunningProcess {
-    client: Arc<Inner>,
-    key: LongRunningKey,
+pub struct AcquireTokenInLongRunningProcess<'a> {
+    client: &'a Arc<Inner>,
+    key: &'a LongRunningKey,
     scopes: Scopes,
     options: Options,
 }
 
 acquisition_options!(AcquireTokenInLongRunningProcess);
 
-impl IntoFuture for AcquireTokenInLongRunningProcess {
+impl IntoFuture for AcquireTokenInLongRunningProcess<'_> {
     type Output = Result<AuthenticationResult<User>, Error>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
+    type IntoFuture = Acquisition<User>;
 
     fn into_future(self) -> Self::IntoFuture {
         let Self { client, key, scopes, mut options } = self;
@@ -168,11 +175,13 @@ impl IntoFuture for AcquireTokenInLongRunningProcess {
         if options.tenant.as_deref().is_some_and(|tenant| !tenant.eq_ignore_ascii_case(own)) {
             let problem =
                 ConfigError::new("tenant", "cannot be another one than that in which the process began");
-            return futures_util::future::ready(Err(problem.into())).boxed();
+            return Either::Left(ready(Err(problem.into())));
         }
         options.tenant = key.tenant().map(str::to_owned);
-        let wanted = options.wanted(client.long_running_partition(&key.0), &scopes);
-        let (store, partition) = (client.user_tokens.clone(), wanted.partition.clone());
-        store.acquire(wanted, || refresh(client, partition, Vec::new(), None, scopes, options))
+        let digest = key.digest();
+        let wanted = options.wanted(client.long_running_partition(&digest), &scopes);
+        client.user_tokens.acquire(&wanted, |partition| {
+            refresh(Arc::clone(client), partition, Vec::new(), None, scopes.clone(), options.clone())
+        })
     }
 }

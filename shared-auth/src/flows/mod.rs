@@ -19,7 +19,7 @@ pub mod silent;
 use secrecy::ExposeSecret;
 
 pub(crate) use self::redeem::redeem;
-use crate::cache::{CachedToken, PartitionKey, Wanted};
+use crate::cache::{CachedToken, PartitionRef, Wanted};
 use crate::client::Inner;
 use crate::protocol::client_info::ClientInfo;
 use crate::protocol::scope::Scopes;
@@ -39,20 +39,15 @@ pub(crate) struct Options {
 
 impl Options {
     /// What the store has to look for.
-    pub fn wanted(&self, partition: PartitionKey, scopes: &Scopes) -> Wanted {
-        Wanted {
-            partition,
-            scopes: scopes.clone(),
-            claims: self.claims.clone(),
-            force_refresh: self.force_refresh,
-        }
+    pub fn wanted<'a>(&'a self, partition: PartitionRef<'a>, scopes: &'a Scopes) -> Wanted<'a> {
+        Wanted { partition, scopes, claims: self.claims.as_deref(), force_refresh: self.force_refresh }
     }
 }
 
 /// The builder methods that every acquisition has.
 macro_rules! acquisition_options {
     ($builder:ident) => {
-        impl $builder {
+        impl $builder<'_> {
             /// Asks for a token that satisfies a claims challenge (JSON text). The cache is bypassed.
             pub fn claims(mut self, claims: impl Into<String>) -> Self {
                 self.options.claims = Some(claims.into());

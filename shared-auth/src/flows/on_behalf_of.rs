@@ -6,10 +6,8 @@
 use std::future::IntoFuture;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-
 use super::{Options, acquisition_options, home_account_id, redeem, to_cache};
-use crate::cache::{CachedToken, PartitionKey};
+use crate::cache::{Acquisition, CachedToken, PartitionKey};
 use crate::client::{AuthenticationResult, ConfidentialClient, Inner};
 use crate::error::Error;
 use crate::protocol::scope::Scopes;
@@ -34,14 +32,14 @@ impl ConfidentialClient {
     /// an API, so answer with a challenge. [`Error::InvalidToken`] before any network for an assertion that has expired,
     /// has no user, or was made for another API or by another tenant: answer 401. [`Error::Refused`] for a credential or
     /// assertion that Entra does not take.
-    pub fn acquire_token_on_behalf_of(
-        &self,
-        assertion: &UserAssertion,
+    pub fn acquire_token_on_behalf_of<'a>(
+        &'a self,
+        assertion: &'a UserAssertion,
         scopes: impl Into<Scopes>,
-    ) -> AcquireTokenOnBehalfOf {
+    ) -> AcquireTokenOnBehalfOf<'a> {
         AcquireTokenOnBehalfOf {
-            client: Arc::clone(&self.inner),
-            assertion: assertion.clone(),
+            client: &self.inner,
+            assertion,
             scopes: scopes.into(),
             options: Options::default(),
         }
@@ -51,29 +49,31 @@ impl ConfidentialClient {
 /// A request for a token on behalf of a caller; `.await` it.
 #[derive(Debug, Clone)]
 #[must_use = "nothing happens before `.await`"]
-pub struct AcquireTokenOnBehalfOf {
-    client: Arc<Inner>,
-    assertion: UserAssertion,
+pub struct AcquireTokenOnBehalfOf<'a> {
+    client: &'a Arc<Inner>,
+    assertion: &'a UserAssertion,
     scopes: Scopes,
     options: Options,
 }
 
 acquisition_options!(AcquireTokenOnBehalfOf);
 
-impl IntoFuture for AcquireTokenOnBehalfOf {
+impl IntoFuture for AcquireTokenOnBehalfOf<'_> {
     type Output = Result<AuthenticationResult<User>, Error>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
+    type IntoFuture = Acquisition<User>;
 
     fn into_future(self) -> Self::IntoFuture {
         // Step 4. The user-token cache, by a hash of the incoming token: another token of the same user may carry
         // other claims, so it is another entry.
         let Self { client, assertion, scopes, options } = self;
         let wanted =
-            options.wanted(client.assertion_partition(&assertion, options.tenant.as_deref()), &scopes);
-        let (store, partition) = (client.user_tokens.clone(), wanted.partition.clone());
-        // Whose token it is becomes known with the answer; a sign-out from here on wins.
-        let removals = store.cache.removals();
-        store.acquire(wanted, move || request(client, partition, removals, assertion, scopes, options))
+            options.wanted(client.assertion_partition(assertion, options.tenant.as_deref()), &scopes);
+        client.user_tokens.acquire(&wanted, |partition| {
+            // Whose token it is becomes known with the answer; a sign-out from here on wins.
+            let removals = client.user_tokens.cache.removals();
+            let (client, assertion) = (Arc::clone(client), assertion.clone());
+            request(client, partition, removals, assertion, scopes.clone(), options.clone())
+        })
     }
 }
 
@@ -84,7 +84,7 @@ async fn request(
     assertion: UserAssertion,
     scopes: Scopes,
     options: Options,
-) -> Result<CachedToken<User>, Error> {
+) -> Result<Arc<CachedToken<User>>, Error> {
     // Step 5. The incoming token goes to the token endpoint as the assertion.
     tracing::info!(step = 5, %scopes, "no token in the user-token cache; asking Entra on behalf of the caller");
     let tokens = redeem(&client, &Grant::OnBehalfOf(assertion.clone()), &scopes, &options).await?;

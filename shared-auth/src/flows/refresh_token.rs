@@ -20,7 +20,7 @@ pub(super) async fn refresh(
     user: Option<String>,
     scopes: Scopes,
     options: Options,
-) -> Result<CachedToken<User>, Error> {
+) -> Result<Arc<CachedToken<User>>, Error> {
     let cache = &client.user_tokens.cache;
     if cache.refresh_token(&partition).is_none() {
         client.user_tokens.fetch(&elsewhere).await;

@@ -5,10 +5,9 @@
 use std::future::IntoFuture;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-
 use super::refresh_token::refresh;
 use super::{Options, acquisition_options};
+use crate::cache::Acquisition;
 use crate::client::{Account, AuthenticationResult, ConfidentialClient, Inner};
 use crate::error::Error;
 use crate::protocol::scope::Scopes;
@@ -31,10 +30,14 @@ impl ConfidentialClient {
     /// # Errors
     /// [`Error::InteractionRequired`] where the cache holds nothing for this account (it was restarted, or the user
     /// signed out) or Entra wants to see the user: consent, another factor, a session that ended.
-    pub fn acquire_token_silent(&self, account: &Account, scopes: impl Into<Scopes>) -> AcquireTokenSilent {
+    pub fn acquire_token_silent<'a>(
+        &'a self,
+        account: &'a Account,
+        scopes: impl Into<Scopes>,
+    ) -> AcquireTokenSilent<'a> {
         AcquireTokenSilent {
-            client: Arc::clone(&self.inner),
-            account: account.clone(),
+            client: &self.inner,
+            account,
             scopes: scopes.into(),
             options: Options::default(),
         }
@@ -44,27 +47,27 @@ impl ConfidentialClient {
 /// A request for a token of a known account; `.await` it.
 #[derive(Debug, Clone)]
 #[must_use = "nothing happens before `.await`"]
-pub struct AcquireTokenSilent {
-    client: Arc<Inner>,
-    account: Account,
+pub struct AcquireTokenSilent<'a> {
+    client: &'a Arc<Inner>,
+    account: &'a Account,
     scopes: Scopes,
     options: Options,
 }
 
 acquisition_options!(AcquireTokenSilent);
 
-impl IntoFuture for AcquireTokenSilent {
+impl IntoFuture for AcquireTokenSilent<'_> {
     type Output = Result<AuthenticationResult<User>, Error>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
+    type IntoFuture = Acquisition<User>;
 
     fn into_future(self) -> Self::IntoFuture {
         let Self { client, account, scopes, mut options } = self;
-        options.tenant = options.tenant.or_else(|| client.tenant_of(&account));
-        let wanted = options.wanted(client.account_partition(&account, options.tenant.as_deref()), &scopes);
-        let (store, partition) = (client.user_tokens.clone(), wanted.partition.clone());
-        store.acquire(wanted, || {
-            let elsewhere = client.refresh_token_partitions(&account);
-            refresh(client, partition, elsewhere.into(), Some(account.home_account_id), scopes, options)
+        options.tenant = options.tenant.or_else(|| client.tenant_of(account));
+        let wanted = options.wanted(client.account_partition(account, options.tenant.as_deref()), &scopes);
+        client.user_tokens.acquire(&wanted, |partition| {
+            let elsewhere = client.refresh_token_partitions(account).into();
+            let user = Some(account.home_account_id.clone());
+            refresh(Arc::clone(client), partition, elsewhere, user, scopes.clone(), options.clone())
         })
     }
 }

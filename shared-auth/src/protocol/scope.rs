@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// Scopes that belong to OpenID Connect and not to a resource; they are asked for but never looked up.
 const RESERVED: [&str; 3] = ["openid", "profile", "offline_access"];
 
-/// A set of scopes, in the order in which they were named. Clones share the list: make one and keep it where the same
+/// A set of scopes, in the order in which they were named. Clones share the text: make one and keep it where the same
 /// scopes are asked for again and again.
 ///
 /// ```
@@ -19,12 +19,17 @@ const RESERVED: [&str; 3] = ["openid", "profile", "offline_access"];
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(from = "String", into = "String")]
-pub struct Scopes(Arc<[Box<str>]>);
+pub struct Scopes(Arc<str>);
 
 impl Scopes {
     /// The scopes, one by one.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(AsRef::as_ref)
+        self.0.split(' ').filter(|scope| !scope.is_empty())
+    }
+
+    /// All of them, with blanks between.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// True where no scope is named.
@@ -34,7 +39,8 @@ impl Scopes {
 
     /// True where every scope of `wanted` is among these, whatever its case. Reserved scopes do not count.
     pub fn contains_all(&self, wanted: &Scopes) -> bool {
-        wanted.resource_scopes().all(|scope| self.iter().any(|own| own.eq_ignore_ascii_case(scope)))
+        self.0 == wanted.0
+            || wanted.resource_scopes().all(|scope| self.iter().any(|own| own.eq_ignore_ascii_case(scope)))
     }
 
     /// True where the two sets share a scope.
@@ -102,7 +108,11 @@ fn resource(scope: &str) -> String {
 
 impl From<&str> for Scopes {
     fn from(text: &str) -> Self {
-        text.split_ascii_whitespace().collect()
+        let mut scopes = text.split_ascii_whitespace();
+        match (scopes.next(), scopes.next()) {
+            (Some(one), None) => Scopes(one.into()),
+            _ => text.split_ascii_whitespace().collect(),
+        }
     }
 }
 
@@ -135,11 +145,15 @@ impl From<Scopes> for String {
 impl<S: AsRef<str>> FromIterator<S> for Scopes {
     /// Empty and repeated ones are left out.
     fn from_iter<I: IntoIterator<Item = S>>(scopes: I) -> Self {
-        let mut all: Vec<Box<str>> = Vec::new();
+        let mut all = String::new();
         for scope in scopes {
-            let scope = scope.as_ref();
-            if !scope.is_empty() && !all.iter().any(|own| own.eq_ignore_ascii_case(scope)) {
-                all.push(scope.into());
+            for scope in scope.as_ref().split_ascii_whitespace() {
+                if !all.split(' ').any(|own| own.eq_ignore_ascii_case(scope)) {
+                    if !all.is_empty() {
+                        all.push(' ');
+                    }
+                    all.push_str(scope);
+                }
             }
         }
         Scopes(all.into())
@@ -148,7 +162,7 @@ impl<S: AsRef<str>> FromIterator<S> for Scopes {
 
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join(" "))
+        f.write_str(&self.0)
     }
 }
 

@@ -132,7 +132,7 @@ async fn a_call_of_an_api_carries_the_callers_id_and_so_does_its_error() {
     Mock::given(method("GET")).respond_with(ResponseTemplate::new(503)).with_priority(1).mount(&server).await;
     let client_of_lab = EntraLab::start().await.unwrap();
     let token = crate::support::client(&client_of_lab, DAEMON);
-    let token = token.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap().access_token;
+    let token = token.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap().access_token.clone();
     let api = DownstreamApi::new("the API", server.uri().parse().unwrap(), &client);
 
     let error = api.get::<(), _>("/thing", &token).correlation_id(OURS).await.unwrap_err();

@@ -93,7 +93,7 @@ async fn being_told_to_wait_and_waiting_are_two_figures() {
 #[tokio::test]
 async fn tokens_of_callers_are_counted_by_the_check_that_refused_them() {
     let lab = EntraLab::start().await.unwrap();
-    let token = sign_in(&client(&lab, WEB_APP), "alice", &access_as_user()).await.result.access_token;
+    let token = sign_in(&client(&lab, WEB_APP), "alice", &access_as_user()).await.result.access_token.clone();
     let (api, clock) = client_with_clock(&lab, API);
     let validator = api.access_token_validator(&ApiConfig::new(API));
 

@@ -2,17 +2,18 @@
 
 use jiff::SignedDuration;
 
+use super::super::key::{Owner, PartitionRef};
 use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::secret::{AccessToken, User};
 
 fn cache() -> (MemoryCache<User>, ManualClock, PartitionKey) {
     let clock = ManualClock::at(Timestamp::from_second(1_800_000_000).unwrap());
-    (
-        MemoryCache::new(Arc::new(clock.clone()), MEMORY_LIMIT_BYTES, false),
-        clock,
-        PartitionKey::account("e", "t", "c", "u"),
-    )
+    (MemoryCache::new(Arc::new(clock.clone()), MEMORY_LIMIT_BYTES, false), clock, account("u"))
+}
+
+fn account(user: &str) -> PartitionKey {
+    PartitionRef::account(&Owner::new("e", "c"), "t", user).to_key()
 }
 
 fn token(cache: &MemoryCache<User>, text: &str, scopes: &str, lifetime: SignedDuration) -> CachedToken<User> {
@@ -21,7 +22,9 @@ fn token(cache: &MemoryCache<User>, text: &str, scopes: &str, lifetime: SignedDu
 }
 
 fn found(cache: &MemoryCache<User>, key: &PartitionKey, scopes: &str) -> Option<String> {
-    cache.token(key, &scopes.into()).map(|token| token.access_token.expose_secret().to_owned())
+    cache
+        .token(key, &scopes.into(), cache.shared.clock.now())
+        .map(|token| token.access_token.expose_secret().to_owned())
 }
 
 #[test]
@@ -113,7 +116,7 @@ fn a_refused_refresh_token_is_forgotten_but_not_its_successor() {
 #[test]
 fn signing_out_removes_every_partition_of_the_user_and_nobody_elses() {
     let (cache, _, of_alice) = cache();
-    let (also_of_alice, of_bob) = (PartitionKey::app("x", "y", "1"), PartitionKey::app("x", "y", "2"));
+    let (also_of_alice, of_bob) = (account("1"), account("2"));
     let hour = SignedDuration::from_hours(1);
     for (key, user) in [(&of_alice, "alice"), (&also_of_alice, "alice"), (&of_bob, "bob")] {
         cache.store(key, token(&cache, user, "A", hour), Some(RefreshToken::new(user)), Some(user));
@@ -131,7 +134,7 @@ fn signing_out_removes_every_partition_of_the_user_and_nobody_elses() {
 #[test]
 fn what_was_asked_for_before_a_removal_is_not_stored_after_it() {
     let (cache, _, key) = cache();
-    let (hour, other) = (SignedDuration::from_hours(1), PartitionKey::app("x", "y", "2"));
+    let (hour, other) = (SignedDuration::from_hours(1), account("2"));
     let refresh_token = || Some(RefreshToken::new("r"));
     let store = |removals, key, user| {
         cache.store_as_of(removals, key, token(&cache, "late", "A", hour), refresh_token(), Some(user))
@@ -185,7 +188,7 @@ fn memory_is_bounded_however_many_assertions_come() {
     let large = "x".repeat(16 * 1024);
 
     for number in 0..10_000 {
-        let key = PartitionKey::account("e", "t", "c", &number.to_string());
+        let key = account(&number.to_string());
         let user = number.to_string();
         cache.store(&key, token(&cache, &large, "A", SignedDuration::from_hours(1)), None, Some(&user));
     }

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::endpoint::Endpoint;
 use super::{Inner, ManagedIdentity, ManagedIdentityId};
-use crate::cache::TokenStore;
+use crate::cache::{Owner, TokenStore};
 use crate::clock::{SharedClock, SystemClock};
 use crate::env::{ConfigError, Env};
 use crate::http::Http;
@@ -82,8 +82,9 @@ impl ManagedIdentityBuilder {
             ),
         };
         let tokens = TokenStore::new(clock.clone(), MEMORY_LIMIT_BYTES, None, Arc::default());
+        let owner = Owner::new("managed identity", &format!("{id:?}"));
         let http = Http::direct()?;
-        Ok(ManagedIdentity { inner: Arc::new(Inner { id, endpoint, http, clock, pause, tokens }) })
+        Ok(ManagedIdentity { inner: Arc::new(Inner { id, endpoint, http, clock, pause, owner, tokens }) })
     }
 }
 
