@@ -190,6 +190,15 @@ catalogue! {
         "Only an administrator can agree to this permission."
         "Let an administrator agree for the tenant (in the lab: add a [[tenant.consent]] to the seed)."
 
+    USER_LOCKED = 50053 invalid_grant 400
+        "The account is locked after too many wrong passwords."
+        "Wait until it is unlocked (in the lab: the switch user_locked)."
+    PASSWORD_EXPIRED = 50055 invalid_grant 400
+        "The password has expired."
+        "Let the user choose a new one in an interactive sign-in (in the lab: the switch password_expired)."
+    USER_DISABLED = 50057 invalid_grant 400
+        "The account is disabled."
+        "An administrator must enable it (in the lab: the switch user_disabled)."
     NO_PASSWORD = 50056 invalid_grant 400
         "The account has no password in this directory."
         "Only people with a password can sign in; they stand on the home page of the lab."
@@ -211,6 +220,12 @@ catalogue! {
     BLOCKED = 53003 invalid_grant 400
         "Access is blocked by a policy."
         "Nothing that the user does helps; an administrator must change the policy."
+    DEVICE_NOT_COMPLIANT = 53000 invalid_grant 400
+        "A policy demands a device that the organisation manages."
+        "Use a managed device; nothing in the sign-in page helps."
+    LOOP = 50196 invalid_grant 400
+        "The application asks for the same token over and over."
+        "Keep tokens in a cache and use them until they expire; wait a few minutes before the next request."
     SIGN_IN_TOO_OLD = 70043 invalid_grant 400
         "The sign-in is older than a policy allows."
         "Send the user through an interactive sign-in."

@@ -28,6 +28,7 @@ mod in_process;
 mod issued;
 mod keyring;
 mod keys;
+mod loops;
 mod params;
 mod paths;
 mod permissions;

@@ -11,6 +11,8 @@ use crate::state::LabState;
 /// One resource on the consent page.
 #[derive(Debug)]
 pub struct Wanted<'d> {
+    /// Who wants to use it: the application of the sign-in, or an API that knows it as its client.
+    pub client: &'d Application,
     pub resource: &'d Application,
     pub scopes: Vec<&'d Scope>,
 }
@@ -21,14 +23,19 @@ pub fn to_ask<'d>(
     state: &LabState,
     tenant: &'d Tenant,
     user: &User,
-    client: &Application,
+    client: &'d Application,
     requested: &Requested,
     ask_again: bool,
 ) -> Result<Vec<Wanted<'d>>, Refusal> {
     let mut names: Vec<(&'d Application, BTreeSet<String>)> = Vec::new();
+    let mut behind: Vec<&'d Application> = Vec::new();
     for entry in &requested.resources {
         let Some(resource) = tenant.app(entry.resource) else { continue };
         names.push((resource, wanted_names(client, resource, entry)?));
+        // Combined consent: the API's own needs are agreed to together with the client's.
+        if entry.default.is_some() && resource.known_clients.contains(&client.id) {
+            behind.push(resource);
+        }
     }
     if !requested.oidc.is_empty()
         && let Some(graph) = tenant.app(GRAPH)
@@ -39,15 +46,23 @@ pub fn to_ask<'d>(
         }
     }
     let mut wanted = Vec::new();
-    for (resource, names) in names {
-        let granted = state.consents.granted(tenant.id, user.id, client.id, resource.id);
+    let names = names.into_iter().map(|(resource, names)| (client, resource, names));
+    let further = behind.into_iter().flat_map(|api| {
+        api.needs.iter().filter_map(move |need| {
+            let names = need.delegated.iter().cloned().collect();
+            Some((api, tenant.app(need.resource)?, names))
+        })
+    });
+    for (client, resource, names) in names.chain(further) {
+        let names: BTreeSet<String> = names;
+        let granted = agreed(state, tenant, user, client, resource);
         let missing = names.iter().filter(|n| ask_again || !granted.contains(*n));
         let scopes: Vec<&Scope> = missing.filter_map(|n| resource.scope(n)).collect();
         if let Some(scope) = scopes.iter().find(|s| s.admin_only && !granted.contains(&s.value)) {
             return Err(ADMIN_CONSENT.about(format!("It is {} of {}.", scope.value, resource.name)));
         }
         if !scopes.is_empty() {
-            wanted.push(Wanted { resource, scopes });
+            wanted.push(Wanted { client, resource, scopes });
         }
     }
     Ok(wanted)
@@ -70,6 +85,21 @@ fn wanted_names(
     Ok(listed)
 }
 
+/// What the user, an administrator or the API itself lets the client use of a resource.
+fn agreed(
+    state: &LabState,
+    tenant: &Tenant,
+    user: &User,
+    client: &Application,
+    resource: &Application,
+) -> BTreeSet<String> {
+    let mut granted = state.consents.granted(tenant.id, user.id, client.id, resource.id);
+    for entry in resource.pre_authorized.iter().filter(|p| p.client == client.id) {
+        granted.extend(entry.scopes.iter().cloned());
+    }
+    granted
+}
+
 /// The scopes that an access token carries: everything agreed to for this client and resource, if
 /// that covers what the request asks for.
 pub fn granted(
@@ -79,7 +109,10 @@ pub fn granted(
     client: &Application,
     entry: &ResourceScopes,
 ) -> Result<BTreeSet<String>, Refusal> {
-    let granted = state.consents.granted(tenant.id, user.id, client.id, entry.resource);
+    let granted = match tenant.app(entry.resource) {
+        Some(resource) => agreed(state, tenant, user, client, resource),
+        None => BTreeSet::new(),
+    };
     let resource = tenant.app(entry.resource).map_or("the resource", |a| a.name.as_str());
     let refuse = |what: &str| {
         CONSENT_MISSING

@@ -15,6 +15,7 @@ use crate::directory::Directory;
 use crate::faults::Faults;
 use crate::issued::Issued;
 use crate::keyring::Keyring;
+use crate::loops::Loops;
 use crate::policy::Policies;
 use crate::recorder::Recorder;
 use crate::sessions::Sessions;
@@ -33,10 +34,13 @@ pub struct LabState {
     pub consents: Consents,
     pub policies: Policies,
     pub issued: Issued,
+    pub loops: Loops,
     pub devices: Devices,
     pub sessions: Sessions<SignInRequest>,
     pub recorder: Recorder,
     directory: RwLock<Arc<Directory>>,
+    /// What a reset goes back to.
+    seeded: RwLock<Arc<Directory>>,
     public_url: String,
     https_port: Option<u16>,
     ca_pem: String,
@@ -45,6 +49,7 @@ pub struct LabState {
 impl LabState {
     /// A lab with this directory. `public_url` has no slash at its end.
     pub fn new(directory: Directory, public_url: String, https_port: Option<u16>, ca_pem: String) -> Self {
+        let directory = Arc::new(directory);
         let state = Self {
             clock: Clock::default(),
             keys: Keyring::default(),
@@ -52,10 +57,12 @@ impl LabState {
             consents: Consents::default(),
             policies: Policies::default(),
             issued: Issued::default(),
+            loops: Loops::default(),
             devices: Devices::default(),
             sessions: Sessions::default(),
             recorder: Recorder::default(),
-            directory: RwLock::new(Arc::new(directory)),
+            directory: RwLock::new(Arc::clone(&directory)),
+            seeded: RwLock::new(directory),
             public_url,
             https_port,
             ca_pem,
@@ -70,11 +77,26 @@ impl LabState {
         Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Changes the directory. Requests that are under way keep the one they have.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Directory) -> T) -> T {
+        let mut current = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut current))
+    }
+
+    /// Another seed, from now on.
+    pub fn reseed(&self, directory: Directory) {
+        *self.seeded.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(directory);
+        self.reset();
+    }
+
     /// Back to the seed: consent, codes, tokens and sessions are forgotten, the clock is right again.
     pub fn reset(&self) {
+        let seeded = Arc::clone(&self.seeded.read().unwrap_or_else(PoisonError::into_inner));
+        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = seeded;
         self.consents.reset(&self.directory());
         self.policies.reset(&self.directory());
         self.issued.clear();
+        self.loops.reset();
         self.devices.clear();
         self.keys.reset();
         self.faults.clear();

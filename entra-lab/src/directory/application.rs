@@ -1,5 +1,7 @@
 //! A registered application: what it may do as a client, and what it exposes as an API.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use url::Url;
 use uuid::Uuid;
@@ -7,7 +9,7 @@ use uuid::Uuid;
 use super::{Certificate, ClientSecret, FederatedCredential};
 
 /// A registered application. It can be a client, an API, or both.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Application {
     /// The client id.
     pub id: Uuid,
@@ -34,12 +36,63 @@ pub struct Application {
     pub disabled: bool,
     /// Only people and services with an app role may use it.
     pub assignment_required: bool,
+    /// Clients whose users agree to what this API needs itself in the same breath.
+    pub known_clients: Vec<Uuid>,
+    /// Clients that nobody is asked for.
+    pub pre_authorized: Vec<PreAuthorized>,
+    /// Tokens for it, and its own ID tokens, name the user's groups.
+    pub group_claims: bool,
+    /// Claims that its tokens carry beyond the usual ones.
+    pub optional_claims: BTreeSet<OptionalClaim>,
+    /// What Graph shows of the registration and the lab makes no use of.
+    pub registration: Registration,
+}
+
+/// A client that may use some scopes of an API without anybody's consent.
+#[derive(Debug, Clone)]
+pub struct PreAuthorized {
+    pub client: Uuid,
+    pub scopes: BTreeSet<String>,
+}
+
+/// A claim that a registration has to ask for (`optionalClaims` of the manifest).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptionalClaim {
+    /// 0 for a member of the tenant, 1 for a guest.
+    Acct,
+    AuthTime,
+    Email,
+    FamilyName,
+    GivenName,
+    /// `user` in the tokens of users; app-only tokens say `app` in any case.
+    Idtyp,
+    Ipaddr,
+    /// Names the account at sign-out (`logout_hint`).
+    LoginHint,
+    Upn,
+}
+
+/// The part of a registration that only tools look at.
+#[derive(Debug, Clone, Default)]
+pub struct Registration {
+    /// Object id of the application object; the service principal has another one.
+    pub object_id: Uuid,
+    /// The key by which a tool finds its application again.
+    pub unique_name: Option<String>,
+    /// Whether the tenant has a service principal for it, without which nobody gets tokens.
+    pub has_principal: bool,
+    /// Properties as they were written, such as `tags`.
+    pub other: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A delegated permission that an API exposes.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
+    /// Filled in from the name where the seed has none.
+    #[serde(default)]
+    pub id: Uuid,
     pub value: String,
     pub description: String,
     /// Only an administrator may agree to it.
@@ -51,6 +104,9 @@ pub struct Scope {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AppRole {
+    /// Filled in from the name where the seed has none.
+    #[serde(default)]
+    pub id: Uuid,
     pub value: String,
     pub description: String,
     pub allowed: Vec<RoleMember>,
@@ -65,7 +121,7 @@ pub enum RoleMember {
 }
 
 /// What an application has listed under "API permissions" for one resource.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Need {
     pub resource: Uuid,
     pub delegated: Vec<String>,
@@ -76,6 +132,17 @@ impl Application {
     /// The scope with this name; Entra compares scope names without case.
     pub fn scope(&self, name: &str) -> Option<&Scope> {
         self.scopes.iter().find(|s| s.value.eq_ignore_ascii_case(name))
+    }
+
+    /// Gives scopes and roles an id that is the same at every start. Entra's are random.
+    pub fn fill_permission_ids(&mut self) {
+        let id = |kind: &str, value: &str| Uuid::new_v5(&self.id, format!("{kind} {value}").as_bytes());
+        for scope in self.scopes.iter_mut().filter(|s| s.id.is_nil()) {
+            scope.id = id("scope", &scope.value);
+        }
+        for role in self.roles.iter_mut().filter(|r| r.id.is_nil()) {
+            role.id = id("role", &role.value);
+        }
     }
 
     /// The delegated permissions that this application has registered for a resource.

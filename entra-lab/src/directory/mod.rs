@@ -1,7 +1,7 @@
 //! The directory: tenants, people, registered applications, what they expose, and who may do what.
 //!
-//! Plain data with look-ups; it is read from the seed (`seed.rs`) and never changes while the lab
-//! runs. What users agree to on the consent page is kept apart, in `consents.rs`.
+//! Plain data with look-ups, read from the seed. A change (a registration through Graph, a tenant on demand) makes
+//! a new directory, so whoever holds one sees the same thing until they are done. What users agree to is in `consents`.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,9 @@ mod certificate;
 mod credential;
 mod secret;
 
-pub use application::{AppRole, Application, Need, RoleMember, Scope};
+pub use application::{
+    AppRole, Application, Need, OptionalClaim, PreAuthorized, Registration, RoleMember, Scope,
+};
 pub use certificate::Certificate;
 pub use credential::{
     ClientSecret, FEDERATED_AUDIENCE, FEDERATED_AUDIENCE_ID, FederatedCredential, ForeignKeys, OWN_ISSUER,
@@ -30,18 +32,19 @@ pub const GRAPH: Uuid = Uuid::from_u128(0x00000003_0000_0000_c000_000000000000);
 pub const OIDC_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 
 /// All tenants of the lab.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Directory {
     pub tenants: Vec<Tenant>,
 }
 
 /// One organisation with its people and applications.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Tenant {
     pub id: Uuid,
     pub name: String,
     pub domain: String,
     pub users: Vec<User>,
+    pub groups: Vec<Group>,
     pub apps: Vec<Application>,
     pub consents: Vec<Consent>,
     pub role_assignments: Vec<RoleAssignment>,
@@ -50,7 +53,7 @@ pub struct Tenant {
 }
 
 /// A person, with what Graph shows about them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct User {
     pub id: Uuid,
     pub upn: String,
@@ -69,6 +72,30 @@ pub struct User {
     /// Colour of the generated photo, such as `#2f6f4f`; none means that there is no photo.
     pub photo: Option<String>,
     pub messages: Vec<Message>,
+    pub disabled: bool,
+    /// Too many wrong passwords.
+    pub locked: bool,
+    pub password_expired: bool,
+    /// A guest's account in the tenant that they come from.
+    pub home: Option<Home>,
+}
+
+/// Where a guest comes from.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Home {
+    pub tenant: Uuid,
+    pub object_id: Uuid,
+}
+
+/// A security group.
+#[derive(Debug, Clone)]
+pub struct Group {
+    pub id: Uuid,
+    pub name: String,
+    pub description: Option<String>,
+    /// Object ids of users.
+    pub members: BTreeSet<Uuid>,
 }
 
 /// One mail in a person's mailbox.
@@ -95,7 +122,7 @@ pub struct VaultSecret {
 }
 
 /// Consent that is there from the start: for the named people, or for everyone.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Consent {
     pub client: Uuid,
     pub resource: Uuid,
@@ -105,7 +132,7 @@ pub struct Consent {
 }
 
 /// App roles given to a user or to a service principal (both by object id).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RoleAssignment {
     pub principal: Uuid,
     pub resource: Uuid,
@@ -133,9 +160,13 @@ impl Directory {
         self.tenants.iter().find_map(|t| t.app(client_id))
     }
 
-    /// The person with this sign-in name, in whichever tenant.
+    /// The person with this sign-in name, in whichever tenant. A guest signs in with the address from home.
     pub fn user_by_upn(&self, upn: &str) -> Option<(&Tenant, &User)> {
-        self.tenants.iter().find_map(|t| Some((t, t.user_by_upn(upn)?)))
+        let find = |by: fn(&User) -> Option<&str>| {
+            let same = move |u: &&User| by(u).is_some_and(|name| name.eq_ignore_ascii_case(upn.trim()));
+            self.tenants.iter().find_map(|t| Some((t, t.users.iter().find(same)?)))
+        };
+        find(|u| Some(&u.upn)).or_else(|| find(|u| u.mail.as_deref().filter(|_| u.home.is_some())))
     }
 }
 
@@ -161,6 +192,11 @@ impl Tenant {
             Some(a.id) == id
                 || a.identifier_uris.iter().any(|u| u.trim_end_matches('/').eq_ignore_ascii_case(wanted))
         })
+    }
+
+    /// The groups of a user.
+    pub fn groups_of(&self, user: Uuid) -> impl Iterator<Item = &Group> {
+        self.groups.iter().filter(move |g| g.members.contains(&user))
     }
 
     /// The app roles that a user or service principal holds on an API.

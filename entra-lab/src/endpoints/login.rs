@@ -109,6 +109,11 @@ fn password(
         note(req, |n| n.error_code = Some(BAD_PASSWORD.code));
         return pages::password(state, &open, &request, user, Some(&BAD_PASSWORD.into()));
     }
+    // Only who knows the password learns what is wrong with the account.
+    if let Err(refusal) = state.policies.must_be_in_order(user) {
+        note(req, |n| n.error_code = Some(refusal.row.code));
+        return pages::password(state, &open, &request, user, Some(&refusal));
+    }
     let now = state.clock.seconds();
     let who =
         SignedIn { tenant, user: user.id, auth_time: now, mfa: false, epoch: state.policies.epoch(user.id) };
@@ -171,7 +176,7 @@ fn accept(
         Ok(wanted) => {
             for entry in wanted {
                 let names = entry.scopes.iter().map(|s| s.value.clone());
-                state.consents.add(tenant.id, user.id, client.id, entry.resource.id, names);
+                state.consents.add(tenant.id, user.id, entry.client.id, entry.resource.id, names);
             }
             request.consented = true;
             flow::proceed(req, state, ids, open, request)

@@ -5,6 +5,7 @@
 use crate::directory::Application;
 use crate::errors::{INVALID_SCOPE, NO_SECRET, NOT_DEFAULT, OWN_URI, UNKNOWN_RESOURCE};
 use crate::grants::TokenRequest;
+use crate::loops;
 use crate::refusal::Refusal;
 use crate::tokens::claims::{Issue, Lifetime};
 use crate::tokens::mint::{TokenAnswer, sign};
@@ -17,6 +18,14 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
     }
     let (identifier, api) = resource(request)?;
     request.state.policies.must_allow_app(tenant, request.client, api)?;
+    let asked = loops::Request {
+        tenant: tenant.id,
+        client: request.client.id,
+        user: None,
+        resource: api.id,
+        scope: String::new(),
+    };
+    request.state.loops.must_not_loop(asked, request.now)?;
     let lifetime = Lifetime::access(request.now, api, request.claims.capable);
     let issue = Issue {
         base_url: request.base_url,

@@ -47,7 +47,10 @@ fn person<'a>(
     }
     match &user.password {
         None => Err(NO_PASSWORD.into()),
-        Some(right) if right.matches(password) => Ok((tenant, user)),
+        Some(right) if right.matches(password) => {
+            request.state.policies.must_be_in_order(user)?;
+            Ok((tenant, user))
+        }
         Some(_) => Err(BAD_PASSWORD.into()),
     }
 }

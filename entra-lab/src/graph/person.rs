@@ -80,9 +80,9 @@ fn value(user: &User, name: &str) -> Value {
         "userPrincipalName" => json!(user.upn),
         "id" => json!(user.id),
         // People without a password cannot sign in.
-        "accountEnabled" => json!(user.password.is_some()),
+        "accountEnabled" => json!(user.password.is_some() && !user.disabled),
         "mailNickname" => json!(user.upn.split('@').next()),
-        "userType" => json!("Member"),
+        "userType" => json!(if user.home.is_some() { "Guest" } else { "Member" }),
         _ => Value::Null,
     }
 }

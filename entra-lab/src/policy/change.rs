@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::directory::{Application, Directory, Tenant};
-use crate::policy::{Demand, Policy, Switch};
+use crate::policy::{Demand, Policy, Switch, groups};
 use crate::state::LabState;
 
 /// One change. The JSON has the name of the variant as `kind`.
@@ -19,6 +19,8 @@ pub enum PolicyChange {
     AuthContext { context: String, user: Option<String>, client: Option<String>, resource: Option<String> },
     /// The password must have been typed at most this many seconds ago.
     SignInFrequency { seconds: i64, user: Option<String>, client: Option<String>, resource: Option<String> },
+    /// A managed device, which nobody has here.
+    RequireCompliantDevice { user: Option<String>, client: Option<String>, resource: Option<String> },
     /// No tokens at all.
     Block { user: Option<String>, client: Option<String>, resource: Option<String> },
     /// Takes one policy away.
@@ -33,6 +35,19 @@ pub enum PolicyChange {
     AppDisabled { app: String, on: bool },
     /// Every secret of the application counts as expired.
     SecretExpired { app: String, on: bool },
+    /// Tokens for the application, and its own ID tokens, name the user's groups.
+    GroupClaims { app: String, on: bool },
+    /// The user is in so many generated groups, and in no other generated one.
+    GroupMembership { user: String, count: u16 },
+    /// The account is switched off.
+    UserDisabled { user: String, on: bool },
+    /// The account is locked after wrong passwords.
+    UserLocked { user: String, on: bool },
+    /// The password has expired.
+    PasswordExpired { user: String, on: bool },
+    /// After so many requests for the same token within five minutes the client is told that it loops; without a
+    /// number never.
+    LoopLimit { requests: Option<u32> },
     /// Consent of one user, or of an administrator for everyone.
     GrantConsent { client: String, resource: String, scopes: Vec<String>, user: Option<String> },
     /// Takes consent back: of one user, or without a user of everyone; without scopes all of it.
@@ -53,6 +68,9 @@ impl PolicyChange {
             }
             Self::SignInFrequency { seconds, user, client, resource } => {
                 find.policy(state, Demand::SignInFrequency { seconds }, user, client, resource)
+            }
+            Self::RequireCompliantDevice { user, client, resource } => {
+                find.policy(state, Demand::CompliantDevice, user, client, resource)
             }
             Self::Block { user, client, resource } => {
                 find.policy(state, Demand::Block, user, client, resource)
@@ -75,6 +93,19 @@ impl PolicyChange {
             Self::AssignmentRequired { app, on } => find.switch(state, Switch::AssignmentRequired, &app, on),
             Self::AppDisabled { app, on } => find.switch(state, Switch::Disabled, &app, on),
             Self::SecretExpired { app, on } => find.switch(state, Switch::ExpiredSecrets, &app, on),
+            Self::GroupClaims { app, on } => find.switch(state, Switch::GroupClaims, &app, on),
+            Self::GroupMembership { user, count } => {
+                let (tenant, user) = find.user(&user)?;
+                state.change(|directory| groups::be_in(directory, tenant.id, user, count));
+                done()
+            }
+            Self::UserDisabled { user, on } => find.user_switch(state, Switch::UserDisabled, &user, on),
+            Self::UserLocked { user, on } => find.user_switch(state, Switch::UserLocked, &user, on),
+            Self::PasswordExpired { user, on } => find.user_switch(state, Switch::PasswordExpired, &user, on),
+            Self::LoopLimit { requests } => {
+                state.loops.set_limit(requests);
+                done()
+            }
             Self::GrantConsent { client, resource, scopes, user } => {
                 let (tenant, client) = find.app(&client)?;
                 let (_, resource) = find.app(&resource)?;
@@ -135,13 +166,26 @@ impl<'d> Find<'d> {
         let users = user.map(|u| self.user(&u).map(|found| found.1)).transpose()?.into_iter().collect();
         let id = Uuid::new_v4();
         let name = "set by control".to_owned();
-        let policy = Policy { id, name, demand, users, clients: app(client)?, resources: app(resource)? };
+        let policy = Policy {
+            id,
+            name,
+            demand,
+            tenant: None,
+            users,
+            clients: app(client)?,
+            resources: app(resource)?,
+        };
         state.policies.add(policy);
         Ok(json!({ "id": id }))
     }
 
     fn switch(&self, state: &LabState, what: Switch, app: &str, on: bool) -> Result<Value, String> {
         state.policies.switch(what, self.app(app)?.1.id, on);
+        done()
+    }
+
+    fn user_switch(&self, state: &LabState, what: Switch, user: &str, on: bool) -> Result<Value, String> {
+        state.policies.switch(what, self.user(user)?.1, on);
         done()
     }
 }

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use crate::directory::{Application, Tenant, User};
 use crate::errors::{
-    APP_DISABLED, APP_NOT_ASSIGNED, BLOCKED, MFA_NEEDED, NOT_ASSIGNED, RESOURCE_DISABLED, REVOKED,
-    SIGN_IN_TOO_OLD,
+    APP_DISABLED, APP_NOT_ASSIGNED, BLOCKED, DEVICE_NOT_COMPLIANT, MFA_NEEDED, MFA_NOT_ENROLLED,
+    NOT_ASSIGNED, PASSWORD_EXPIRED, RESOURCE_DISABLED, REVOKED, SIGN_IN_TOO_OLD, USER_DISABLED, USER_LOCKED,
 };
 use crate::policy::claims_request::ClaimsRequest;
 use crate::policy::{Demand, Policies, Switch};
@@ -55,16 +55,28 @@ impl Policies {
         now: i64,
     ) -> Result<(), Refusal> {
         self.must_be_usable(client, tenant.app(resource))?;
+        if self.is_on(Switch::UserDisabled, user.id) {
+            return Err(USER_DISABLED.about(format!("It is {}.", user.upn)));
+        }
         if strength.epoch < self.epoch(user.id) {
             return Err(REVOKED.into());
         }
         self.must_be_assigned(tenant, user, client, resource)?;
-        for policy in self.list().iter().filter(|p| p.applies(Some(user.id), client.id, resource)) {
+        for policy in self.list().iter().filter(|p| p.applies(tenant.id, Some(user.id), client.id, resource))
+        {
             let about = |row: crate::errors::Aadsts| row.about(format!("The policy is '{}'.", policy.name));
             match &policy.demand {
                 Demand::Block => return Err(about(BLOCKED).with_suberror("message_only")),
                 Demand::SignInFrequency { seconds } if now - auth_time > *seconds => {
                     return Err(about(SIGN_IN_TOO_OLD));
+                }
+                Demand::CompliantDevice => {
+                    return Err(about(DEVICE_NOT_COMPLIANT).with_suberror("additional_action"));
+                }
+                Demand::RequireMfa | Demand::AuthContext { .. } if !strength.mfa && user.otp.is_none() => {
+                    return Err(about(MFA_NOT_ENROLLED)
+                        .with_suberror("basic_action")
+                        .with_claims(policy.challenge()));
                 }
                 Demand::RequireMfa if !strength.mfa => {
                     return Err(about(MFA_NEEDED)
@@ -90,7 +102,7 @@ impl Policies {
         api: &Application,
     ) -> Result<(), Refusal> {
         self.must_be_usable(client, Some(api))?;
-        if let Some(policy) = self.list().iter().find(|p| p.applies(None, client.id, api.id)) {
+        if let Some(policy) = self.list().iter().find(|p| p.applies(tenant.id, None, client.id, api.id)) {
             return Err(BLOCKED.about(format!("The policy is '{}'.", policy.name)));
         }
         if self.is_on(Switch::AssignmentRequired, api.id)
@@ -99,6 +111,21 @@ impl Policies {
             return Err(
                 APP_NOT_ASSIGNED.about(format!("It is {}, and the resource is {}.", client.name, api.name))
             );
+        }
+        Ok(())
+    }
+
+    /// For whoever types a password: the account itself must be in order.
+    pub fn must_be_in_order(&self, user: &User) -> Result<(), Refusal> {
+        for (switch, row, suberror) in [
+            (Switch::UserDisabled, USER_DISABLED, None),
+            (Switch::UserLocked, USER_LOCKED, None),
+            (Switch::PasswordExpired, PASSWORD_EXPIRED, Some("user_password_expired")),
+        ] {
+            if self.is_on(switch, user.id) {
+                let refusal = row.about(format!("It is {}.", user.upn));
+                return Err(Refusal { suberror, ..refusal });
+            }
         }
         Ok(())
     }
@@ -146,9 +173,14 @@ impl Policies {
             let facts = (&with_contexts, auth_time);
             if let Err(refusal) = self.must_allow(tenant, user, client, *resource, facts, now) {
                 return match refusal.row.code {
-                    code if code == MFA_NEEDED.code => Interactive::SecondFactor,
+                    code if code == MFA_NEEDED.code || code == MFA_NOT_ENROLLED.code => {
+                        Interactive::SecondFactor
+                    }
                     code if code == SIGN_IN_TOO_OLD.code => Interactive::Password,
-                    code if code == BLOCKED.code || code == NOT_ASSIGNED.code => {
+                    code if [BLOCKED, NOT_ASSIGNED, DEVICE_NOT_COMPLIANT]
+                        .iter()
+                        .any(|row| row.code == code) =>
+                    {
                         Interactive::Refused(refusal.with_error("access_denied"))
                     }
                     _ => Interactive::Refused(refusal),
@@ -162,11 +194,11 @@ impl Policies {
     /// The authentication contexts that a finished sign-in satisfies: those asked for by `claims` or
     /// by a policy. In the lab a second factor is all that any of them takes.
     pub fn contexts(&self, visit: &Visit<'_>) -> BTreeSet<String> {
-        let Visit { user, client, resources, claims, .. } = visit;
+        let Visit { tenant, user, client, resources, claims } = visit;
         let list = self.list();
         let meant = list.iter().filter(|p| {
             claims.policies.contains(&p.id)
-                || resources.iter().any(|r| p.applies(Some(user.id), client.id, *r))
+                || resources.iter().any(|r| p.applies(tenant.id, Some(user.id), client.id, *r))
         });
         let of_policies = meant.filter_map(|p| match &p.demand {
             Demand::AuthContext { context } => Some(context.clone()),

@@ -15,6 +15,7 @@ use crate::directory::Directory;
 pub mod change;
 pub mod claims_request;
 pub mod decide;
+mod groups;
 
 /// One policy. An empty list means everyone or everything.
 #[derive(Debug, Clone, Serialize)]
@@ -23,6 +24,8 @@ pub struct Policy {
     pub name: String,
     #[serde(flatten)]
     pub demand: Demand,
+    /// None: everywhere.
+    pub tenant: Option<Uuid>,
     pub users: Vec<Uuid>,
     pub clients: Vec<Uuid>,
     pub resources: Vec<Uuid>,
@@ -38,6 +41,9 @@ pub enum Demand {
     AuthContext { context: String },
     /// A password that was typed at most this long ago (70043).
     SignInFrequency { seconds: i64 },
+    /// A device that the organisation manages, which a browser at the lab never is (53000).
+    #[serde(rename = "require_compliant_device")]
+    CompliantDevice,
     /// Nothing helps (53003).
     Block,
 }
@@ -51,19 +57,22 @@ pub struct Policies {
 #[derive(Debug, Default, Clone)]
 struct Inner {
     policies: Vec<Policy>,
-    disabled: HashSet<Uuid>,
-    assignment_required: HashSet<Uuid>,
-    expired_secrets: HashSet<Uuid>,
+    switches: HashSet<(Switch, Uuid)>,
     /// How often a user's sessions were revoked, and when the last time.
     revocations: HashMap<Uuid, (u64, i64)>,
 }
 
-/// A switch of one application.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A switch of one application or one user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Switch {
     Disabled,
     AssignmentRequired,
     ExpiredSecrets,
+    /// The application's tokens name groups.
+    GroupClaims,
+    UserDisabled,
+    UserLocked,
+    PasswordExpired,
 }
 
 impl Policies {
@@ -72,9 +81,22 @@ impl Policies {
         let mut fresh = Inner::default();
         for tenant in &directory.tenants {
             fresh.policies.extend(tenant.policies.iter().cloned());
-            fresh.disabled.extend(tenant.apps.iter().filter(|a| a.disabled).map(|a| a.id));
-            let required = tenant.apps.iter().filter(|a| a.assignment_required);
-            fresh.assignment_required.extend(required.map(|a| a.id));
+            for app in &tenant.apps {
+                let on = [
+                    (Switch::Disabled, app.disabled),
+                    (Switch::AssignmentRequired, app.assignment_required),
+                    (Switch::GroupClaims, app.group_claims),
+                ];
+                fresh.switches.extend(on.iter().filter(|s| s.1).map(|s| (s.0, app.id)));
+            }
+            for user in &tenant.users {
+                let on = [
+                    (Switch::UserDisabled, user.disabled),
+                    (Switch::UserLocked, user.locked),
+                    (Switch::PasswordExpired, user.password_expired),
+                ];
+                fresh.switches.extend(on.iter().filter(|s| s.1).map(|s| (s.0, user.id)));
+            }
         }
         *self.write() = fresh;
     }
@@ -99,27 +121,17 @@ impl Policies {
         self.write().policies.clear();
     }
 
-    pub fn switch(&self, what: Switch, app: Uuid, on: bool) {
+    pub fn switch(&self, what: Switch, of: Uuid, on: bool) {
         let mut inner = self.write();
-        let set = match what {
-            Switch::Disabled => &mut inner.disabled,
-            Switch::AssignmentRequired => &mut inner.assignment_required,
-            Switch::ExpiredSecrets => &mut inner.expired_secrets,
-        };
         if on {
-            set.insert(app);
+            inner.switches.insert((what, of));
         } else {
-            set.remove(&app);
+            inner.switches.remove(&(what, of));
         }
     }
 
-    pub fn is_on(&self, what: Switch, app: Uuid) -> bool {
-        let inner = self.read();
-        match what {
-            Switch::Disabled => inner.disabled.contains(&app),
-            Switch::AssignmentRequired => inner.assignment_required.contains(&app),
-            Switch::ExpiredSecrets => inner.expired_secrets.contains(&app),
-        }
+    pub fn is_on(&self, what: Switch, of: Uuid) -> bool {
+        self.read().switches.contains(&(what, of))
     }
 
     /// Ends every session, code, refresh token and CAE token that the user has so far.
@@ -150,14 +162,17 @@ impl Policies {
 }
 
 impl Policy {
-    fn applies(&self, user: Option<Uuid>, client: Uuid, resource: Uuid) -> bool {
+    fn applies(&self, tenant: Uuid, user: Option<Uuid>, client: Uuid, resource: Uuid) -> bool {
         let fits = |list: &[Uuid], id: Uuid| list.is_empty() || list.contains(&id);
         let person = match user {
             Some(user) => fits(&self.users, user),
             // A policy for people does not reach a service, and a service cannot do what others demand.
             None => self.users.is_empty() && self.demand == Demand::Block,
         };
-        person && fits(&self.clients, client) && fits(&self.resources, resource)
+        self.tenant.is_none_or(|t| t == tenant)
+            && person
+            && fits(&self.clients, client)
+            && fits(&self.resources, resource)
     }
 
     /// The claims challenge that leads to what this policy demands.

@@ -1,13 +1,15 @@
 //! The shape of a seed file, as serde reads it. What refers to something else keeps its place in the
 //! text, so that a mistake can be shown; checking is left to the parent module.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use toml::Spanned;
 use url::Url;
 use uuid::Uuid;
 
-use crate::directory::{AppRole, Message, Scope, Secret};
+use crate::directory::{AppRole, Home, Message, OptionalClaim, Scope, Secret};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +26,8 @@ pub struct RawTenant {
     pub domain: String,
     #[serde(default)]
     pub user: Vec<RawUser>,
+    #[serde(default)]
+    pub group: Vec<RawGroup>,
     #[serde(default)]
     pub app: Vec<RawApp>,
     #[serde(default)]
@@ -51,7 +55,7 @@ pub struct RawVaultSecret {
 pub struct RawPolicy {
     pub id: Option<Uuid>,
     pub name: Spanned<String>,
-    /// `require_mfa`, `auth_context`, `sign_in_frequency` or `block`.
+    /// `require_mfa`, `auth_context`, `sign_in_frequency`, `require_compliant_device` or `block`.
     pub kind: Spanned<String>,
     pub context: Option<String>,
     pub seconds: Option<i64>,
@@ -81,6 +85,23 @@ pub struct RawUser {
     pub photo: Option<String>,
     #[serde(default)]
     pub messages: Vec<Message>,
+    #[serde(default)]
+    pub disabled: bool,
+    #[serde(default)]
+    pub locked: bool,
+    #[serde(default)]
+    pub password_expired: bool,
+    pub home: Option<Home>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawGroup {
+    pub id: Spanned<Uuid>,
+    pub name: String,
+    pub description: Option<String>,
+    #[serde(default)]
+    pub members: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -117,6 +138,23 @@ pub struct RawApp {
     pub disabled: bool,
     #[serde(default)]
     pub assignment_required: bool,
+    /// `knownClientApplications` of the manifest.
+    #[serde(default)]
+    pub known_clients: Vec<Uuid>,
+    /// `preAuthorizedApplications` of the manifest.
+    #[serde(default)]
+    pub pre_authorized: Vec<RawPreAuthorized>,
+    #[serde(default)]
+    pub group_claims: bool,
+    #[serde(default)]
+    pub optional_claims: BTreeSet<OptionalClaim>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawPreAuthorized {
+    pub client: Uuid,
+    pub scopes: Vec<Spanned<String>>,
 }
 
 /// `"the secret"`, or a table with the time of its end.

@@ -9,7 +9,7 @@ use std::ops::Range;
 use toml::Spanned;
 use uuid::Uuid;
 
-use crate::directory::{Application, Consent, Directory, Need, RoleAssignment, Tenant, User};
+use crate::directory::{Application, Consent, Directory, Need, Registration, RoleAssignment, Tenant, User};
 
 use file::{File, RawConsent, RawNeed, RawRoleAssignment, RawTenant};
 
@@ -81,14 +81,19 @@ fn tenant(raw: RawTenant) -> Result<Tenant, Complaint> {
             preferred_language: u.preferred_language,
             photo: u.photo,
             messages: u.messages,
+            disabled: u.disabled,
+            locked: u.locked,
+            password_expired: u.password_expired,
+            home: u.home,
         });
     }
     let mut apps = Vec::new();
-    let mut needs = Vec::new();
+    let (mut needs, mut pre_authorized) = (Vec::new(), Vec::new());
     for a in raw.app {
         let client_id = unique(&a.id)?;
         needs.push(a.needs);
-        apps.push(Application {
+        pre_authorized.push(a.pre_authorized);
+        let mut app = Application {
             id: client_id,
             object_id: a.object_id.unwrap_or_else(|| Uuid::new_v5(&id, client_id.as_bytes())),
             name: a.name,
@@ -107,13 +112,29 @@ fn tenant(raw: RawTenant) -> Result<Tenant, Complaint> {
             managed_identity: a.managed_identity,
             disabled: a.disabled,
             assignment_required: a.assignment_required,
-        });
+            known_clients: a.known_clients,
+            pre_authorized: Vec::new(),
+            group_claims: a.group_claims,
+            optional_claims: a.optional_claims,
+            registration: Registration {
+                object_id: Uuid::new_v5(&id, format!("application {client_id}").as_bytes()),
+                has_principal: true,
+                ..Registration::default()
+            },
+        };
+        app.fill_permission_ids();
+        apps.push(app);
+    }
+    let mut groups = Vec::new();
+    for g in raw.group {
+        groups.push((unique(&g.id)?, g));
     }
     let mut tenant = Tenant {
         id,
         name: raw.name,
         domain: raw.domain,
         users,
+        groups: Vec::new(),
         apps,
         consents: Vec::new(),
         role_assignments: Vec::new(),
@@ -127,6 +148,16 @@ fn tenant(raw: RawTenant) -> Result<Tenant, Complaint> {
             app.needs = checked;
         }
     }
+    for (index, list) in pre_authorized.into_iter().enumerate() {
+        let Some(api) = tenant.apps.get(index) else { continue };
+        let checked =
+            list.into_iter().map(|p| rules::pre_authorized(api, p)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(api) = tenant.apps.get_mut(index) {
+            api.pre_authorized = checked;
+        }
+    }
+    tenant.groups =
+        groups.into_iter().map(|(id, g)| rules::group(&tenant, id, g)).collect::<Result<_, _>>()?;
     tenant.consents = raw.consent.into_iter().map(|c| consent(&tenant, c)).collect::<Result<_, _>>()?;
     tenant.role_assignments =
         raw.role_assignment.into_iter().map(|a| role_assignment(&tenant, a)).collect::<Result<_, _>>()?;

@@ -1,13 +1,13 @@
-//! Policies and vault secrets of a seed, checked.
+//! Groups, pre-authorized clients, policies and vault secrets of a seed, checked.
 
 use toml::Spanned;
 use uuid::Uuid;
 
-use crate::directory::{Tenant, VaultSecret};
+use crate::directory::{Application, Group, PreAuthorized, Tenant, VaultSecret};
 use crate::policy::{Demand, Policy};
 
-use super::file::{RawPolicy, RawVaultSecret};
-use super::{Complaint, app, user};
+use super::file::{RawGroup, RawPolicy, RawPreAuthorized, RawVaultSecret};
+use super::{Complaint, app, scope, user};
 
 pub fn policy(tenant: &Tenant, raw: RawPolicy) -> Result<Policy, Complaint> {
     let need = |what: &str| (raw.kind.span(), format!("a policy of this kind needs {what}"));
@@ -18,8 +18,10 @@ pub fn policy(tenant: &Tenant, raw: RawPolicy) -> Result<Policy, Complaint> {
         "sign_in_frequency" => {
             Demand::SignInFrequency { seconds: raw.seconds.ok_or_else(|| need("seconds"))? }
         }
+        "require_compliant_device" => Demand::CompliantDevice,
         _ => {
-            let kinds = "kind is require_mfa, auth_context, sign_in_frequency or block";
+            let kinds =
+                "kind is require_mfa, auth_context, sign_in_frequency, require_compliant_device or block";
             return Err((raw.kind.span(), kinds.to_owned()));
         }
     };
@@ -29,11 +31,22 @@ pub fn policy(tenant: &Tenant, raw: RawPolicy) -> Result<Policy, Complaint> {
     Ok(Policy {
         id: raw.id.unwrap_or_else(|| Uuid::new_v5(&tenant.id, raw.name.get_ref().as_bytes())),
         demand,
+        tenant: Some(tenant.id),
         users: raw.users.iter().map(|upn| user(tenant, upn)).collect::<Result<_, _>>()?,
         clients: apps(&raw.clients)?,
         resources: apps(&raw.resources)?,
         name: raw.name.into_inner(),
     })
+}
+
+pub fn pre_authorized(api: &Application, raw: RawPreAuthorized) -> Result<PreAuthorized, Complaint> {
+    let scopes = raw.scopes.iter().map(|s| scope(api, s)).collect::<Result<_, _>>()?;
+    Ok(PreAuthorized { client: raw.client, scopes })
+}
+
+pub fn group(tenant: &Tenant, id: Uuid, raw: RawGroup) -> Result<Group, Complaint> {
+    let members = raw.members.iter().map(|upn| user(tenant, upn)).collect::<Result<_, _>>()?;
+    Ok(Group { id, name: raw.name, description: raw.description, members })
 }
 
 pub fn vault_secret(tenant: &Tenant, raw: RawVaultSecret) -> Result<VaultSecret, Complaint> {

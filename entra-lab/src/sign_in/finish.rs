@@ -97,7 +97,9 @@ pub fn done(
     let handle = state.issued.code(code, state.clock.seconds());
     let mut members = vec![("code", handle), ("session_state", open.browser.id.to_string())];
     if request.wants_client_info {
-        members.push(("client_info", client_info(who.user, who.tenant)));
+        let directory = state.directory();
+        let user = directory.tenant_by_id(who.tenant).and_then(|t| t.user(who.user));
+        members.extend(user.map(|user| ("client_info", client_info(user, who.tenant))));
     }
     answer::send(&request.to, members)
 }

@@ -16,6 +16,7 @@ use crate::directory::{Application, GRAPH, Tenant, User};
 use crate::policy::decide::Strength;
 use crate::random;
 use crate::state::LabState;
+use crate::tokens::person;
 
 /// Tokens are stamped five minutes back, so a client with a slow clock accepts them.
 pub const BACKDATED_SECONDS: i64 = 300;
@@ -55,6 +56,12 @@ impl Lifetime {
     }
 }
 
+impl std::fmt::Debug for OnBehalf<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OnBehalf").field("user", &self.user.id).finish_non_exhaustive()
+    }
+}
+
 /// Who a token is for and where it comes from; the same for every kind of token.
 #[derive(Debug)]
 pub struct Issue<'a> {
@@ -68,13 +75,14 @@ pub struct Issue<'a> {
 }
 
 /// The user's side of an access token.
-#[derive(Debug)]
 pub struct OnBehalf<'a> {
     pub user: &'a User,
     pub scopes: &'a BTreeSet<String>,
     pub sid: Uuid,
     pub auth_time: i64,
     pub strength: &'a Strength,
+    /// The tokens for this application, or its own, name the user's groups.
+    pub name_groups: &'a dyn Fn(Uuid) -> bool,
 }
 
 impl Issue<'_> {
@@ -91,6 +99,7 @@ impl Issue<'_> {
         // Opaque to everybody but the lab: which sign-in the token stems from.
         put(&mut claims, "rh", json!(format!("1.{}.{}", random::handle(1), of.strength.epoch)));
         put_contexts(&mut claims, of.strength);
+        person::put_all(&mut claims, self, api, of);
         if api.access_token_version == 2 {
             put(&mut claims, "preferred_username", json!(user.upn));
             if of.strength.mfa {
@@ -99,7 +108,7 @@ impl Issue<'_> {
         } else {
             put(&mut claims, "acr", json!("1"));
             put(&mut claims, "amr", if of.strength.mfa { json!(["pwd", "mfa"]) } else { json!(["pwd"]) });
-            put(&mut claims, "ipaddr", json!("127.0.0.1"));
+            put(&mut claims, "ipaddr", json!(person::ADDRESS));
             put(&mut claims, "upn", json!(user.upn));
             put(&mut claims, "unique_name", json!(user.upn));
             put_some(&mut claims, "given_name", user.given_name.as_deref());
@@ -150,6 +159,7 @@ impl Issue<'_> {
         }
         put_roles(&mut claims, self.tenant.roles_of(user.id, self.client.id));
         put_contexts(&mut claims, of.strength);
+        person::put_all(&mut claims, self, self.client, of);
         claims
     }
 
@@ -163,7 +173,7 @@ impl Issue<'_> {
         put(&mut claims, "unique_name", json!(of.user.upn));
         put_some(&mut claims, "given_name", of.user.given_name.as_deref());
         put_some(&mut claims, "family_name", of.user.surname.as_deref());
-        put(&mut claims, "ipaddr", json!("127.0.0.1"));
+        put(&mut claims, "ipaddr", json!(person::ADDRESS));
         claims
     }
 
@@ -219,7 +229,7 @@ pub fn pairwise(tenant: Uuid, user: Uuid, app: Uuid) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
 }
 
-fn put(claims: &mut Map<String, Value>, name: &str, value: Value) {
+pub fn put(claims: &mut Map<String, Value>, name: &str, value: Value) {
     claims.insert(name.to_owned(), value);
 }
 

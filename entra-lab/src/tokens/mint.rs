@@ -12,11 +12,13 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::client_auth::Proof;
-use crate::directory::{Application, GRAPH, Tenant, User};
+use crate::directory::{Application, GRAPH, Home, Tenant, User};
 use crate::errors::{GRANT_INVALID, UNKNOWN_RESOURCE};
 use crate::issued::SignIn;
 use crate::keys::SigningKey;
+use crate::loops;
 use crate::permissions;
+use crate::policy::Switch;
 use crate::policy::claims_request::ClaimsRequest;
 use crate::refusal::Refusal;
 use crate::scopes::ResourceScopes;
@@ -75,6 +77,14 @@ impl ForUser<'_> {
         let now = self.state.clock.seconds();
         let facts = (&self.sign_in.strength, self.sign_in.auth_time);
         self.state.policies.must_allow(self.tenant, self.user, self.client, api.id, facts, now)?;
+        let request = loops::Request {
+            tenant: self.tenant.id,
+            client: self.client.id,
+            user: Some(self.user.id),
+            resource: api.id,
+            scope: entry.written.join(" "),
+        };
+        self.state.loops.must_not_loop(request, now)?;
         let scopes = permissions::granted(self.state, self.tenant, self.user, self.client, entry)?;
         let key = self.state.keys.active()?;
         let of = OnBehalf {
@@ -83,6 +93,7 @@ impl ForUser<'_> {
             sid: self.sign_in.sid,
             auth_time: self.sign_in.auth_time,
             strength: &self.sign_in.strength,
+            name_groups: &|app| self.state.policies.is_on(Switch::GroupClaims, app),
         };
         let issue = |lifetime| Issue {
             base_url: self.base_url,
@@ -109,7 +120,7 @@ impl ForUser<'_> {
             id_token: id_token
                 .map(|claims| sign(&key, &claims, if self.version1 { 1 } else { 2 }))
                 .transpose()?,
-            client_info: self.wants_client_info.then(|| client_info(self.user.id, self.tenant.id)),
+            client_info: self.wants_client_info.then(|| client_info(self.user, self.tenant.id)),
             refresh_token: self
                 .wants_refresh_token
                 .then(|| self.state.issued.refresh_token(self.sign_in, now)),
@@ -133,9 +144,10 @@ fn granted_text(entry: &ResourceScopes, granted: &BTreeSet<String>) -> String {
     list.join(" ")
 }
 
-/// Lets MSAL name the account: user and home tenant.
-pub fn client_info(user: Uuid, tenant: Uuid) -> String {
-    URL_SAFE_NO_PAD.encode(json!({ "uid": user, "utid": tenant }).to_string())
+/// Lets MSAL name the account: user and home tenant. A guest is at home elsewhere.
+pub fn client_info(user: &User, tenant: Uuid) -> String {
+    let home = user.home.unwrap_or(Home { tenant, object_id: user.id });
+    URL_SAFE_NO_PAD.encode(json!({ "uid": home.object_id, "utid": home.tenant }).to_string())
 }
 
 /// Signs a claim set. Version 1 headers carry the thumbprint a second time.

@@ -2,4 +2,5 @@
 
 pub mod claims;
 pub mod mint;
+pub mod person;
 pub mod verify;

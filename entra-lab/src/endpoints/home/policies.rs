@@ -16,6 +16,7 @@ fn sentence(policy: &Policy, directory: &Directory) -> String {
         Demand::RequireMfa => "A second factor".to_owned(),
         Demand::AuthContext { context } => format!("Authentication context {context}"),
         Demand::SignInFrequency { seconds } => format!("A sign-in at most {seconds} s old"),
+        Demand::CompliantDevice => "A managed device".to_owned(),
         Demand::Block => "No access".to_owned(),
     };
     let upn = |id: &Uuid| directory.tenants.iter().find_map(|t| t.user(*id)).map(|u| u.upn.clone());
