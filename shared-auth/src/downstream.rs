@@ -17,6 +17,7 @@ use crate::client::ConfidentialClient;
 use crate::error::{Error, TransportError};
 use crate::http::{Answer, Http, without_query};
 use crate::protocol::challenge::Challenge;
+use crate::protocol::json_fault;
 use crate::secret::{AccessToken, TokenKind};
 use crate::telemetry::correlation_id;
 
@@ -158,7 +159,8 @@ impl<T: DeserializeOwned + 'static> IntoFuture for ApiRequest<T> {
             let endpoint = self.url.as_ref().map_or_else(|_| self.api.clone(), without_query);
             let answer = self.send("application/json").await?;
             serde_json::from_slice(&answer.body).map_err(|error| {
-                let happened = format!("the answer is not the JSON that was expected ({error})");
+                let happened =
+                    format!("the answer is not the JSON that was expected ({})", json_fault(&error));
                 let correlation_id = Some(answer.correlation_id.clone());
                 TransportError { tried, endpoint, happened, retryable: false, correlation_id }.into()
             })
@@ -206,7 +208,7 @@ impl fmt::Display for DownstreamError {
 }
 
 impl DownstreamError {
-    fn new(request: String, answer: &Answer, correlation_id: uuid::Uuid) -> Self {
+    pub(crate) fn new(request: String, answer: &Answer, correlation_id: uuid::Uuid) -> Self {
         let said = Said::read(&answer.body);
         let echoed = || header(&answer.headers, "client-request-id");
         Self {

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::env::ConfigError;
 use crate::error::TransportError;
+use crate::protocol::json_fault;
 use crate::telemetry::correlate;
 
 /// A token endpoint answers in milliseconds; whoever needs longer than this is not going to.
@@ -109,7 +110,7 @@ impl Http {
         serde_json::from_slice(&answer.body).map_err(|error| TransportError {
             tried: tried.to_owned(),
             endpoint,
-            happened: format!("the answer is not the JSON that was expected ({error})"),
+            happened: format!("the answer is not the JSON that was expected ({})", json_fault(&error)),
             retryable: true,
             correlation_id: Some(answer.correlation_id),
         })

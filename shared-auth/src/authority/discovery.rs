@@ -71,14 +71,13 @@ impl Authority {
             retryable: false,
             correlation_id: Some(answer.correlation_id.clone()),
         };
-        let metadata: Metadata = serde_json::from_slice(&answer.body).map_err(|error| {
-            unusable(format!("it is not a discovery document ({error}); is AZURE_AUTHORITY_HOST right?"))
-        })?;
+        let metadata = Metadata::parse(&answer.body)
+            .map_err(|problem| unusable(format!("{problem}; is AZURE_AUTHORITY_HOST right?")))?;
         self.checked(metadata).map_err(|problem| unusable(problem).into())
     }
 
     /// The document, if it is the authority's own and leads nowhere else; otherwise what is wrong with it.
-    fn checked(&self, metadata: Metadata) -> Result<Metadata, String> {
+    pub(super) fn checked(&self, metadata: Metadata) -> Result<Metadata, String> {
         // OpenID Connect Discovery §4.3: another issuer means that somebody else answered.
         if let Err(expected) = self.issuer_rule(&metadata.issuer) {
             return Err(format!(

@@ -11,6 +11,7 @@ use crate::env::ConfigError;
 use crate::error::{Error, Refusal};
 use crate::http::Http;
 use crate::protocol::error_response::ErrorResponse;
+use crate::protocol::json_fault;
 use crate::protocol::scope::Scopes;
 
 /// What is done about an authority host that is not in our table of clouds. Applies to Entra authorities; the others
@@ -69,7 +70,7 @@ impl InstanceMetadata {
     pub fn from_json(json: &str) -> Result<Self, ConfigError> {
         const NAME: &str = "instance metadata";
         let read: Self = serde_json::from_str(json).map_err(|error| {
-            ConfigError::new(NAME, format!("is not an instance discovery document: {error}"))
+            ConfigError::new(NAME, format!("is not an instance discovery document ({})", json_fault(&error)))
         })?;
         if read.metadata.iter().all(|instance| instance.aliases.is_empty()) {
             return Err(ConfigError::new(NAME, "names no host"));

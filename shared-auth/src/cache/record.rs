@@ -1,5 +1,6 @@
 //! What a shared entry says once it is opened: JSON, with everything that decides whether a token may be used.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -16,7 +17,9 @@ const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
 /// An access token.
 #[derive(Serialize, Deserialize)]
 pub(super) struct TokenRecord<'a> {
-    token: &'a str,
+    /// Borrowed but where JSON had to escape it.
+    #[serde(borrow)]
+    token: Cow<'a, str>,
     scopes: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     declined: String,
@@ -35,7 +38,7 @@ impl TokenRecord<'_> {
     pub fn encode<K: TokenKind>(token: &CachedToken<K>, user: Option<&str>) -> Zeroizing<Vec<u8>> {
         let times = token.times();
         let record = TokenRecord {
-            token: token.access_token.expose_secret(),
+            token: token.access_token.expose_secret().into(),
             scopes: token.scopes.to_string(),
             declined: token.declined_scopes.to_string(),
             expires_at: token.expires_at.as_millisecond(),
@@ -80,7 +83,8 @@ pub(super) struct RefreshRecord {
 
 #[derive(Serialize, Deserialize)]
 struct Refresh<'a> {
-    refresh_token: &'a str,
+    #[serde(borrow)]
+    refresh_token: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     user: Option<String>,
 }
@@ -88,7 +92,7 @@ struct Refresh<'a> {
 impl RefreshRecord {
     pub fn encode(token: &RefreshToken, user: Option<&str>) -> Zeroizing<Vec<u8>> {
         encoded(
-            &Refresh { refresh_token: token.expose(), user: user.map(str::to_owned) },
+            &Refresh { refresh_token: token.expose().into(), user: user.map(str::to_owned) },
             token.expose().len(),
         )
     }
@@ -105,4 +109,25 @@ fn encoded(record: &impl Serialize, token: usize) -> Zeroizing<Vec<u8>> {
     // Writing to memory fails for no record of ours; an empty one would be read as garbage, that is, as absent.
     let _ = serde_json::to_writer(&mut *plain, record);
     plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::User;
+
+    /// RFC 6749 §A.12, §A.17: any visible character may stand in a token.
+    const ODD: &str = "a\"b\\c\u{e9}\n";
+
+    #[test]
+    fn a_token_with_quotes_in_it_comes_back_as_it_was() {
+        let now = Timestamp::from_second(1_000).unwrap();
+        let token = CachedToken::<User>::new(AccessToken::new(ODD), Scopes::from("a"), now, now);
+
+        let (read, user) = TokenRecord::decode::<User>(&TokenRecord::encode(&token, Some(ODD)), now).unwrap();
+        let refresh = RefreshRecord::decode(&RefreshRecord::encode(&RefreshToken::new(ODD), None)).unwrap();
+
+        assert_eq!((read.access_token.expose_secret(), user.as_deref()), (ODD, Some(ODD)));
+        assert_eq!(refresh.token.expose(), ODD);
+    }
 }

@@ -19,11 +19,15 @@ impl Challenge {
         Self::default()
     }
 
-    /// Adds a parameter; what cannot stand in a quoted string is left out of its value.
+    /// Adds a parameter. What cannot stand in a name or in a quoted string is left out; without a name there is nothing
+    /// to add.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
+        let name: String = name.chars().filter(|c| is_token(*c)).collect();
         let value = value.chars().filter(|c| (' '..='~').contains(c)).collect();
-        self.parameters.push((name.to_owned(), value));
+        if !name.is_empty() {
+            self.parameters.push((name, value));
+        }
         self
     }
 
@@ -67,13 +71,22 @@ impl Challenge {
         let mut rest = header;
         loop {
             let (scheme, after) = token(rest.trim_start_matches([' ', '\t', ',']))?;
-            let (parameters, after) = parameters(after);
+            let (parameters, after) = parameters(without_token68(after));
             if scheme.eq_ignore_ascii_case("bearer") {
                 return Some(Self { parameters });
             }
             rest = after;
         }
     }
+}
+
+/// What follows credentials of the form `token68` (RFC 9110 §11.2), in which `Negotiate` and its like have slashes.
+fn without_token68(after_scheme: &str) -> &str {
+    let text = after_scheme.trim_start_matches(' ');
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || "-._~+/".contains(c))).unwrap_or(text.len());
+    let rest = text[end..].trim_start_matches('=');
+    let alone = matches!(rest.trim_start_matches([' ', '\t']).chars().next(), None | Some(','));
+    if end > 0 && text.len() < after_scheme.len() && alone { rest } else { after_scheme }
 }
 
 /// The parameters after a scheme, up to the next scheme or the end.
@@ -91,17 +104,20 @@ fn parameters(mut rest: &str) -> (Vec<(String, String)>, &str) {
                 (value[..end].to_owned(), &value[end..])
             }
         };
-        found.push((name.to_owned(), value));
+        // A header cannot hold line breaks, but what is parsed here may be written again.
+        found.push((name.to_owned(), value.replace(char::is_control, "")));
         rest = after;
     }
 }
 
-/// A token of RFC 9110 §5.6.2, near enough, and what follows it.
+/// A token of RFC 9110 §5.6.2, and what follows it.
 fn token(text: &str) -> Option<(&str, &str)> {
-    let end = text
-        .find(|c: char| !(c.is_ascii_alphanumeric() || "-_.!#$%&'*+^`|~".contains(c)))
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !is_token(c)).unwrap_or(text.len());
     (end > 0).then(|| text.split_at(end))
+}
+
+fn is_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_.!#$%&'*+^`|~".contains(c)
 }
 
 /// The inside of a quoted string whose opening quote is gone; an unclosed one reaches to the end.
@@ -151,6 +167,25 @@ mod tests {
         let header = Challenge::new().with("error_description", "a\"\r\nSet-Cookie: x\\").to_header();
 
         assert_eq!(header, r#"Bearer error_description="a\"Set-Cookie: x\\""#);
+    }
+
+    #[test]
+    fn a_name_cannot_break_out_of_the_header_either() {
+        let challenge = Challenge::new().with("x=\"\r\nSet-Cookie: a", "1").with("\r\n", "2");
+
+        assert_eq!(challenge.to_header(), r#"Bearer xSet-Cookiea="1""#);
+        assert_eq!(Challenge::parse("Bearer a=\"x\r\ny\"").unwrap().to_header(), r#"Bearer a="xy""#);
+    }
+
+    #[test]
+    fn the_challenge_is_found_behind_another_scheme_with_credentials_of_its_own() {
+        for other in
+            ["Negotiate", "Negotiate oRQ/wA==", "NTLM TlRM+TVNT/UAAB", "Basic, Digest a=b", "Negotiate a/b=="]
+        {
+            let challenge = Challenge::parse(&format!("{other}, Bearer error=\"invalid_token\""));
+
+            assert_eq!(challenge.unwrap().get("error"), Some("invalid_token"), "{other}");
+        }
     }
 
     proptest! {

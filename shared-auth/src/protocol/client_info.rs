@@ -17,7 +17,8 @@ impl ClientInfo {
     /// Reads the base64url JSON; padding is tolerated. `None` where it is anything else.
     pub fn decode(text: &str) -> Option<Self> {
         let json = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?;
-        serde_json::from_slice(&json).ok()
+        // Without ids everybody would be the same user.
+        serde_json::from_slice(&json).ok().filter(|info: &Self| !info.uid.is_empty() && !info.utid.is_empty())
     }
 
     /// `{uid}.{utid}`, the key under which every MSAL files a user.
@@ -39,7 +40,9 @@ mod tests {
 
     #[test]
     fn refuses_garbage() {
-        for text in ["", "%%%", "e30", "bnVsbA"] {
+        for text in
+            ["", "%%%", "e30", "bnVsbA", "eyJ1aWQiOiIiLCJ1dGlkIjoiIn0", "eyJ1aWQiOiJ1IiwidXRpZCI6IiJ9"]
+        {
             assert_eq!(ClientInfo::decode(text), None, "{text}");
         }
     }

@@ -26,9 +26,19 @@ pub struct ErrorResponse {
 }
 
 impl ErrorResponse {
-    /// Reads the body; `None` where it is not an OAuth error.
+    /// Reads the body; `None` where it is not an OAuth error. The words go to logs, so they are cleaned and cut; claims
+    /// go back to Entra as they came.
     pub fn parse(body: &[u8]) -> Option<Self> {
-        serde_json::from_slice::<Self>(body).ok().filter(|answer| !answer.error.is_empty())
+        const CODES: usize = 16;
+        let mut answer: Self = serde_json::from_slice(body).ok()?;
+        answer.error = word(&answer.error);
+        for id in
+            [&mut answer.suberror, &mut answer.trace_id, &mut answer.correlation_id, &mut answer.timestamp]
+        {
+            *id = id.as_deref().map(word);
+        }
+        answer.error_codes.truncate(CODES);
+        (!answer.error.is_empty()).then_some(answer)
     }
 
     /// True where only the user can continue: a page at Entra must be shown.
@@ -61,6 +71,11 @@ impl ErrorResponse {
     }
 }
 
+/// Longer than any word or id that Entra sends.
+fn word(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +100,22 @@ mod tests {
         };
 
         assert_eq!(answer.summary(), "AADSTS65001: no consent.");
+    }
+
+    #[test]
+    fn words_are_one_short_line() {
+        let long = "9,".repeat(5_000);
+        let body = format!(
+            r#"{{"error":"no\r\nadmin signed in","suberror":"\u001b[31m","correlation_id":"{}","error_codes":[{long}7]}}"#,
+            "c".repeat(5_000)
+        );
+
+        let answer = ErrorResponse::parse(body.as_bytes()).unwrap();
+
+        assert_eq!(answer.error, "noadmin signed in");
+        assert_eq!(answer.suberror.as_deref(), Some("[31m"));
+        assert!(answer.correlation_id.unwrap().len() < 300 && answer.error_codes.len() < 20);
+        assert_eq!(ErrorResponse::parse(br#"{"error":"\n"}"#), None);
     }
 
     #[test]

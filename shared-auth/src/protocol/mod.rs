@@ -8,3 +8,15 @@ pub mod pkce;
 pub mod scope;
 pub mod token_request;
 pub mod token_response;
+
+/// What is wrong with JSON, and where. serde_json's own sentence quotes the value, and that may be anything: a secret,
+/// somebody's data, a megabyte.
+pub fn json_fault(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let fault = match text.rsplit_once(", expected ") {
+        _ if text.starts_with("missing field") => text,
+        Some((_, expected)) => format!("expected {expected}"),
+        None => format!("line {}, column {}", error.line(), error.column()),
+    };
+    fault.chars().filter(|c| !c.is_control()).take(150).collect()
+}

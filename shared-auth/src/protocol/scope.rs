@@ -143,7 +143,7 @@ impl From<Scopes> for String {
 }
 
 impl<S: AsRef<str>> FromIterator<S> for Scopes {
-    /// Empty and repeated ones are left out.
+    /// An item may name several, separated by blanks. Repeated ones are left out.
     fn from_iter<I: IntoIterator<Item = S>>(scopes: I) -> Self {
         let mut all = String::new();
         for scope in scopes {
@@ -205,6 +205,11 @@ mod tests {
         assert!(Scopes::from("api://x/.default").is_default_only());
         assert!(!Scopes::from("api://x/.default api://x/read").is_default_only());
         assert!(!Scopes::from("").is_default_only());
+    }
+
+    #[test]
+    fn a_list_whose_items_hold_several_scopes_is_a_list_of_all_of_them() {
+        assert_eq!(["a b", "\tc\n", ""].iter().collect::<Scopes>(), Scopes::from("a b c"));
     }
 
     proptest! {

@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value};
 
+/// Parts of a name. No setting is as deep, and each part costs stack.
+const DEEPEST: usize = 32;
+
 /// Puts the variables below `sections` over the configuration; all others are left alone. Names are found whatever
 /// their case, and list items go by number.
 pub(super) fn put_over(
@@ -13,7 +16,7 @@ pub(super) fn put_over(
         let path: Vec<&str> = name.split("__").collect();
         let ours =
             path.first().is_some_and(|first| sections.iter().any(|name| name.eq_ignore_ascii_case(first)));
-        if ours && path.len() > 1 && path.iter().all(|part| !part.is_empty()) {
+        if ours && (2..=DEEPEST).contains(&path.len()) && path.iter().all(|part| !part.is_empty()) {
             set(configuration, &path, value);
         }
     }
@@ -71,6 +74,13 @@ mod tests {
             over(json!({"AzureAd": {"L": [{"S": 1, "T": 2}]}}), "AzureAd__L__0__S"),
             json!({"AzureAd": {"L": [{"S": "new", "T": 2}]}})
         );
+    }
+
+    #[test]
+    fn a_name_of_very_many_parts_changes_nothing() {
+        let name = format!("AzureAd{}", "__0".repeat(200_000));
+
+        assert_eq!(over(json!({}), &name), json!({}));
     }
 
     #[test]

@@ -90,7 +90,7 @@ pub(super) fn api(
 pub(super) fn one_api(mut section: Section<'_>, notes: &mut Notes) -> Option<DownstreamSettings> {
     let base_url = section.url("BaseUrl", notes);
     let relative_path = section.text("RelativePath", notes);
-    let scopes: Scopes = section.texts("Scopes", notes).iter().flat_map(|text| text.split(' ')).collect();
+    let scopes: Scopes = section.texts("Scopes", notes).iter().collect();
     let request_app_token = section.flag("RequestAppToken", notes);
     if base_url.is_none() {
         notes.problem(&section.path("BaseUrl"), "is missing");
