@@ -16,6 +16,8 @@ mod discovery;
 mod instance;
 mod issuer;
 mod kind;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 
 use std::sync::{Arc, RwLock};
 

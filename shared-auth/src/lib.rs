@@ -26,6 +26,10 @@ mod env;
 mod error;
 mod secret;
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod properties;
+
 pub use authority::{Authority, AuthorityKind, Cloud, InstanceDiscovery, InstanceMetadata};
 #[cfg(feature = "redis")]
 pub use cache::redis::{RedisCache, RedisState};

@@ -14,6 +14,8 @@
 mod comments;
 mod credential;
 mod overlay;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod read;
 mod section;
 

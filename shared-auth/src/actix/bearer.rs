@@ -24,6 +24,9 @@ use crate::protocol::challenge::Challenge;
 
 mod header;
 
+#[cfg(any(test, fuzzing))]
+pub use self::header::properties::authorization_header;
+
 /// Makes guards; one per API, cloned into each worker.
 ///
 /// ```no_run

@@ -19,6 +19,8 @@ mod session;
 mod session_store;
 mod sign_in;
 
+#[cfg(any(test, fuzzing))]
+pub use bearer::authorization_header;
 pub use bearer::{BearerAuth, RequireRole, RequireScope};
 pub use caller::{AppCaller, UserCaller};
 pub use error_response::ApiError;

@@ -198,7 +198,7 @@ fn is_id(text: &str) -> bool {
     text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl IssuerRule {
     /// One tenant, for the tests of others.
     pub fn one(issuer: &str, tenant_id: &str) -> Self {

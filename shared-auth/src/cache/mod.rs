@@ -8,6 +8,8 @@ mod flight;
 mod key;
 mod memory;
 mod names;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod record;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;

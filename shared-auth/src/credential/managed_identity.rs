@@ -7,6 +7,8 @@
 mod answer;
 mod builder;
 mod endpoint;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 
 use std::fmt;
 use std::sync::Arc;

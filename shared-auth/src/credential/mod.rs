@@ -22,6 +22,8 @@ pub use self::certificate::ClientCertificate;
 pub use self::federated::FederatedTokenFile;
 pub use self::key_vault::KeyVaultAccess;
 pub use self::list::CredentialList;
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::managed_identity::properties;
 pub use self::managed_identity::{ManagedIdentity, ManagedIdentityBuilder, ManagedIdentityId};
 use crate::clock::SharedClock;
 use crate::env::ConfigError;

@@ -12,6 +12,8 @@ pub mod authorization_code;
 pub mod client_credentials;
 pub mod long_running;
 pub mod on_behalf_of;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod redeem;
 mod refresh_token;
 pub mod silent;

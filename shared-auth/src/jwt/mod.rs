@@ -19,6 +19,8 @@ mod compact;
 mod id_token;
 mod key_set;
 mod keys;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod rejection;
 mod strict_json;
 mod unverified;

@@ -5,6 +5,8 @@ pub mod client_info;
 pub mod error_response;
 pub mod metadata;
 pub mod pkce;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 pub mod scope;
 pub mod token_request;
 pub mod token_response;

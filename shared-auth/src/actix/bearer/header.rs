@@ -63,6 +63,29 @@ pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&str, NoToken> {
     Ok(token)
 }
 
+/// What holds of the header, whatever is sent.
+#[cfg(any(test, fuzzing))]
+pub(super) mod properties {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    /// One line a header.
+    pub fn authorization_header(data: &[u8]) {
+        let mut headers = HeaderMap::new();
+        let values = data.split(|byte| *byte == b'\n').filter_map(|line| HeaderValue::from_bytes(line).ok());
+        values.for_each(|value| headers.append(AUTHORIZATION, value));
+        let Ok(token) = bearer_token(&headers) else { return };
+        assert!(headers.get_all(AUTHORIZATION).count() == 1 && !token.is_empty());
+        let mut again = HeaderMap::new();
+        if let Ok(value) = HeaderValue::from_str(&format!("Bearer {token}")) {
+            again.insert(AUTHORIZATION, value);
+        }
+        assert_eq!(bearer_token(&again), Ok(token));
+        crate::jwt::properties::token(token.as_bytes());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use actix_web::http::header::HeaderValue;

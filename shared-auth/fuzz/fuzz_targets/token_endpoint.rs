@@ -1,0 +1,4 @@
+//! The property stands in the library: `shared_auth::properties::token_endpoint`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| shared_auth::properties::token_endpoint(data));
