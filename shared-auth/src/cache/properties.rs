@@ -52,7 +52,7 @@ fn all(token: &CachedToken<User>) -> (&str, &Scopes, &Scopes, [Option<i64>; 4]) 
     let times = token.times();
     let times = [Some(token.expires_at), Some(times.cached_at), Some(times.usable_until), times.refresh_at];
     let times = times.map(|time| time.map(Timestamp::as_millisecond));
-    (token.access_token.expose_secret(), &token.scopes, &token.declined, times)
+    (token.access_token.expose_secret(), &token.scopes, &token.declined_scopes, times)
 }
 
 fn kept(token: &RefreshToken, user: Option<&str>) {
