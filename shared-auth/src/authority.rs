@@ -187,7 +187,33 @@ impl Authority {
 
     /// True for `common`, `organizations` and `consumers`: for users, and not for an application by itself.
     pub fn is_multi_tenant(&self) -> bool {
-        self.kind == AuthorityKind::Entra && MANY_TENANTS.contains(&self.tenant.as_str())
+        self.kind == AuthorityKind::Entra && is_several(&self.tenant)
+    }
+
+    /// True where one request can be for another tenant.
+    pub(crate) fn has_tenants(&self) -> bool {
+        self.kind.has_tenants()
+    }
+
+    /// The policy, where the authority has any.
+    pub(crate) fn policy(&self) -> Option<&str> {
+        match &self.kind {
+            AuthorityKind::B2c { policy } => Some(policy),
+            _ => None,
+        }
+    }
+
+    /// The configured host, without its port.
+    pub(crate) fn host_name(&self) -> &str {
+        self.host.host_str().unwrap_or_default()
+    }
+
+    /// True where `environment` is a name of this authority's host, as token caches spell it: with the port or without.
+    pub(crate) fn is_called(&self, environment: &str) -> bool {
+        let host = self.host.host_str().unwrap_or_default();
+        let is = |name: &str| name.eq_ignore_ascii_case(environment);
+        let with_port = || self.host.port().is_some_and(|port| is(&format!("{host}:{port}")));
+        is(host) || is(&self.environment) || self.aliases.iter().any(|alias| is(alias)) || with_port()
     }
 
     /// The tenant's id, where it is one tenant and its id is known: from the settings, or from the document.
@@ -231,6 +257,11 @@ impl Authority {
     fn base(&self) -> &str {
         self.host.as_str().trim_end_matches('/')
     }
+}
+
+/// True for the names that stand for several tenants.
+pub(crate) fn is_several(tenant: &str) -> bool {
+    MANY_TENANTS.iter().any(|name| name.eq_ignore_ascii_case(tenant))
 }
 
 /// `base` with path segments added.

@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::authority::Authority;
+use crate::cache::unified::Ledger;
 use crate::cache::{CachedToken, MEMORY_LIMIT_BYTES, Owner, PartitionKey, PartitionRef, TokenStore};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{ApiConfig, EntraConfig};
@@ -52,12 +53,14 @@ pub(crate) struct Inner {
     pub keys: Arc<SigningKeys>,
     pub id_tokens: IdTokenValidator,
     /// What the keys of all its partitions begin with.
-    owner: Arc<Owner>,
+    pub owner: Arc<Owner>,
     pub app_tokens: TokenStore<App>,
     pub user_tokens: TokenStore<User>,
     pub counters: Arc<Counters>,
     #[cfg(feature = "redis")]
     redis: Option<crate::cache::redis::RedisCache>,
+    /// Who the users are, for those who write the caches out.
+    pub ledger: Ledger,
 }
 
 /// Options for a [`ConfidentialClient`] beyond its registration.
@@ -96,7 +99,8 @@ impl ConfidentialClientBuilder {
     }
 
     /// How much memory the tokens of applications, and as much again those of users, may take, in bytes; 64 MiB by
-    /// default. The least used entries give way.
+    /// default. ID tokens, which are kept for [`ConfidentialClient::export_msal_cache`], take a quarter of it at most.
+    /// The least used entries give way.
     #[must_use]
     pub fn memory_limit_bytes(mut self, bytes: u64) -> Self {
         self.memory_limit_bytes = bytes;
@@ -179,6 +183,7 @@ impl ConfidentialClientBuilder {
                     shared,
                     Arc::clone(&counters),
                 ),
+                ledger: Ledger::new(memory_limit_bytes / 4),
                 counters,
                 #[cfg(feature = "redis")]
                 redis: self.redis,
@@ -251,6 +256,7 @@ impl ConfidentialClient {
     pub fn remove_account(&self, account: &Account) {
         self.inner.user_tokens.remove(&self.inner.account_partition(account, None).to_key());
         self.inner.user_tokens.remove_user(&account.home_account_id);
+        self.inner.ledger.forget(&account.home_account_id);
     }
 
     /// Asks the authority who it is, so that a wrong tenant or address shows at the start and not at the first user.

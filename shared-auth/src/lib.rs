@@ -33,6 +33,7 @@ pub mod properties;
 pub use authority::{Authority, AuthorityKind, Cloud, InstanceDiscovery, InstanceMetadata};
 #[cfg(feature = "redis")]
 pub use cache::redis::{RedisCache, RedisState};
+pub use cache::unified::{MsalCache, MsalCacheError, MsalExport, MsalImport};
 pub use cache::{CachedToken, KeyRing};
 pub use client::{
     Account, AuthenticationResult, CacheRefreshReason, ConfidentialClient, ConfidentialClientBuilder,

@@ -110,6 +110,15 @@ impl<'a> PartitionRef<'a> {
         Self { owner, kind: Kind::Assertion, tenant: tenant.into(), name: &assertion.digest().0 }
     }
 
+    /// As [`assertion`](Self::assertion), by the hash alone.
+    pub fn assertion_hash(
+        owner: &'a Arc<Owner>,
+        tenant: impl Into<Cow<'a, str>>,
+        hash: &'a TokenDigest,
+    ) -> Self {
+        Self { owner, kind: Kind::Assertion, tenant: tenant.into(), name: &hash.0 }
+    }
+
     /// The tokens of a long-running process. A hash here too: whoever holds the key may act for the user.
     pub fn long_running(
         owner: &'a Arc<Owner>,
@@ -154,6 +163,14 @@ fn hash(kind: Kind, tenant: &[u8], name: &[u8], state: &mut impl Hasher) {
     name.hash(state);
 }
 
+/// What is filed in a partition, for who writes it out. Long-running processes are nobody's but their holder's.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Filed<'a> {
+    App { tenant: &'a str },
+    Account { tenant: &'a str, home_account_id: &'a str },
+    Assertion { tenant: &'a str, hash: String },
+}
+
 /// Names a partition of a cache. Clones share the parts.
 #[derive(Clone)]
 pub(crate) struct PartitionKey(Arc<Parts>);
@@ -171,6 +188,17 @@ impl PartitionKey {
     /// The key of one request for tokens within the partition.
     pub fn request(&self, scopes: &Scopes) -> String {
         format!("{}|{}", self.id().text(), scopes.canonical())
+    }
+
+    /// What is filed here: the tenant, and whose.
+    pub fn filed(&self) -> Option<Filed<'_>> {
+        let (tenant, name) = (std::str::from_utf8(self.tenant()).ok()?, self.name());
+        Some(match self.0.kind {
+            Kind::App => Filed::App { tenant },
+            Kind::Account => Filed::Account { tenant, home_account_id: std::str::from_utf8(name).ok()? },
+            Kind::Assertion => Filed::Assertion { tenant, hash: URL_SAFE_NO_PAD.encode(name) },
+            Kind::LongRunning => return None,
+        })
     }
 
     /// What the partition is called outside this process: a hash, for the key names the user.
@@ -275,6 +303,33 @@ mod tests {
         let shown = format!("{:?} {:?}", of_assertion("s3cret"), account("e", "t", "c", "s3cret"));
 
         assert!(!shown.contains("s3cret"));
+    }
+
+    #[test]
+    fn a_hash_of_an_assertion_names_the_same_partition_as_the_assertion() {
+        // The hash as MSAL.NET, msal-node (without padding) and MSAL Go (with it) write it.
+        for text in
+            ["hF4wRIgJ4ryJWOsCW_x5UjXROwd6U9DDq70jhRcNybg", "hF4wRIgJ4ryJWOsCW_x5UjXROwd6U9DDq70jhRcNybg="]
+        {
+            let hash = TokenDigest::parse(text).unwrap();
+            let key = PartitionRef::assertion_hash(&Owner::new("e", "c"), "t", &hash).to_key();
+            assert_eq!(key, of_assertion("a.b.c"));
+            let hash = text.trim_end_matches('=').to_owned();
+            assert_eq!(key.filed(), Some(Filed::Assertion { tenant: "t", hash }));
+        }
+        assert_eq!(TokenDigest::parse("a session key"), None);
+    }
+
+    #[test]
+    fn a_key_tells_what_is_filed_under_it() {
+        let filed = Filed::Account { tenant: "tenant", home_account_id: "u.t" };
+        assert_eq!(account("e", "tenant", "c", "u.t").filed(), Some(filed));
+
+        let owner = Owner::new("e", "c");
+        let app = PartitionRef::app(&owner, "t").to_key();
+        assert_eq!(app.filed(), Some(Filed::App { tenant: "t" }));
+        let process = PartitionRef::long_running(&owner, "t", &TokenDigest::of("key")).to_key();
+        assert_eq!(process.filed(), None);
     }
 
     proptest! {

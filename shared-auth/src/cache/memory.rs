@@ -120,6 +120,28 @@ impl<K: TokenKind> Partition<K> {
     fn find(&self, scopes: &Scopes, now: Timestamp) -> Option<Arc<CachedToken<K>>> {
         self.tokens.iter().find(|token| token.is_usable(now) && token.serves(scopes)).map(Arc::clone)
     }
+
+    /// Adds what comes from elsewhere, where it is later than what is here.
+    fn take_over(
+        &mut self,
+        tokens: &[Arc<CachedToken<K>>],
+        refresh_token: Option<&(RefreshToken, u64)>,
+        now: Timestamp,
+    ) {
+        for token in tokens.iter().filter(|token| token.is_usable(now)) {
+            let later = |old: &Arc<CachedToken<K>>| {
+                old.scopes.intersects(&token.scopes) && old.cached_at >= token.cached_at
+            };
+            if !self.tokens.iter().any(later) {
+                self.add(Arc::clone(token), now);
+            }
+        }
+        if let Some((token, time)) = refresh_token
+            && self.refresh_token.as_ref().is_none_or(|(_, before)| before < time)
+        {
+            self.refresh_token = Some((token.clone(), *time));
+        }
+    }
 }
 
 impl<K: TokenKind> MemoryCache<K> {
@@ -266,24 +288,39 @@ impl<K: TokenKind> MemoryCache<K> {
                 return None;
             }
             let mut new = old.filter(|old| !removed_elsewhere(old)).cloned().unwrap_or_default();
-            for token in found.tokens.iter().filter(|token| token.is_usable(now)) {
-                let later = |old: &Arc<CachedToken<K>>| {
-                    old.scopes.intersects(&token.scopes) && old.cached_at >= token.cached_at
-                };
-                if !new.tokens.iter().any(later) {
-                    new.add(Arc::clone(token), now);
-                }
-            }
-            if let Some((token, time)) = &found.refresh_token
-                && new.refresh_token.as_ref().is_none_or(|(_, before)| before < time)
-            {
-                new.refresh_token = Some((token.clone(), *time));
-            }
+            new.take_over(&found.tokens, found.refresh_token.as_ref(), now);
             new.user = new.user.or_else(|| found.user.clone());
             new.mark = Mark { stale: AtomicBool::new(false), removed_at: AtomicU64::new(found.removed_at) };
             Some(new)
         });
         merged
+    }
+
+    /// Takes over what another program had cached, where it is later than what is here.
+    pub fn take_over(
+        &self,
+        key: &PartitionKey,
+        tokens: &[Arc<CachedToken<K>>],
+        refresh_token: Option<&(RefreshToken, u64)>,
+        user: Option<&str>,
+    ) {
+        let now = self.shared.clock.now();
+        self.change(key, |old| {
+            let mut new = old.cloned().unwrap_or_default();
+            new.take_over(tokens, refresh_token, now);
+            new.user = new.user.or_else(|| user.map(Arc::from));
+            Some(new)
+        });
+    }
+
+    /// Shows every partition that can be used in this moment.
+    pub fn for_each(
+        &self,
+        mut show: impl FnMut(&PartitionKey, &[Arc<CachedToken<K>>], Option<&(RefreshToken, u64)>, Option<&str>),
+    ) {
+        for (key, partition) in self.shared.partitions.iter() {
+            show(&key, &partition.tokens, partition.refresh_token.as_ref(), partition.user.as_deref());
+        }
     }
 
     /// The partition is in the shared level now, after the removal that is known there.

@@ -19,6 +19,7 @@ mod shared;
 mod store;
 mod throttle;
 mod token;
+pub(crate) mod unified;
 mod users;
 
 pub(crate) use key::{Owner, PartitionKey, PartitionRef};

@@ -12,7 +12,7 @@ use crate::protocol::scope::Scopes;
 use crate::secret::{AccessToken, RefreshToken, TokenKind};
 
 /// Clocks of replicas may be this far apart; a token from further in the future is not believed.
-const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
+pub(super) const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
 
 /// An access token.
 #[derive(Serialize, Deserialize)]

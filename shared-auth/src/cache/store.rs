@@ -211,6 +211,29 @@ impl<K: TokenKind> TokenStore<K> {
         }
     }
 
+    /// Takes over what another program had cached. Replicas get it in the background, unless they have something later.
+    pub fn take_over(
+        &self,
+        partition: PartitionKey,
+        tokens: Vec<Arc<CachedToken<K>>>,
+        refresh_token: Option<(RefreshToken, u64)>,
+        user: Option<String>,
+    ) {
+        self.cache.take_over(&partition, &tokens, refresh_token.as_ref(), user.as_deref());
+        let Some(shared) = self.shared.clone() else { return };
+        let store = self.clone();
+        let backend = Arc::clone(&shared.backend);
+        backend.spawn(Box::pin(async move {
+            let Some(found) = store.look(&shared, &partition).await else { return };
+            for token in tokens {
+                let here = store.cache.token_at_hand(&partition, &token.scopes, store.clock.now());
+                if here.is_some_and(|here| here.cached_at() == token.cached_at()) {
+                    store.publish(&shared, &partition, &token, Some(&found), None).await;
+                }
+            }
+        }));
+    }
+
     /// Brings partitions from the shared level that memory does not have.
     pub async fn fetch(&self, partitions: &[PartitionKey]) {
         let Some(shared) = &self.shared else { return };

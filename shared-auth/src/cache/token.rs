@@ -68,6 +68,11 @@ impl<K: TokenKind> CachedToken<K> {
         self
     }
 
+    /// True where its user signed out while it was asked for.
+    pub fn is_withheld(&self) -> bool {
+        self.withheld
+    }
+
     /// When it was got.
     pub(crate) fn cached_at(&self) -> Timestamp {
         self.cached_at

@@ -296,10 +296,10 @@ async fn finish(
     tracing::info!(step = 6, "the code was redeemed");
 
     // Step 7. The ID token says who signed in, so it is checked like any token that crosses a border.
-    let id_token = tokens.id_token.as_ref().ok_or_else(|| {
+    let raw_id_token = tokens.id_token.as_ref().ok_or_else(|| {
         SignInError::IdToken("the token endpoint sent none; was openid asked for?".to_owned())
     })?;
-    let id_token = client.id_tokens.validate(id_token.expose_secret(), &flow.nonce, &authority).await?;
+    let id_token = client.id_tokens.validate(raw_id_token.expose_secret(), &flow.nonce, &authority).await?;
     tracing::info!(step = 7, "the ID token passed every check");
 
     // Step 8. The tokens stay on the server, filed under the user's home account.
@@ -317,6 +317,8 @@ async fn finish(
     let (partition, user) = (client.account_partition(&account, chosen).to_key(), &account.home_account_id);
     let token = client.user_tokens.cache.store(&partition, token, refresh_token, Some(user));
     client.user_tokens.share(&partition, &token).await;
+    let (object_id, name) = (&id_token.object_id, id_token.name.as_deref());
+    client.ledger.signed_in(&account, object_id, name, raw_id_token.expose_secret());
     tracing::info!(step = 8, "the tokens are in the user-token cache");
     Ok(SignIn {
         account,

@@ -22,7 +22,7 @@ use crate::jwt::{refuse_early, tenant_of};
 use crate::protocol::error_response::ErrorResponse;
 use crate::protocol::scope::Scopes;
 use crate::protocol::token_request::Grant;
-use crate::protocol::token_response::TokenResponse;
+use crate::protocol::token_response::{TokenResponse, is_header_safe};
 use crate::telemetry::{correlation_id, product_headers};
 
 /// Entra may name any time; more than an hour is taken for an hour, as in every MSAL.
@@ -211,11 +211,6 @@ fn retry_after(text: &str, now: jiff::Timestamp) -> Option<SignedDuration> {
     }
     let date = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
     Some(date.timestamp().duration_since(now))
-}
-
-/// A token goes into a header: visible ASCII, and not larger than servers accept.
-fn is_header_safe(token: &str) -> bool {
-    (1..=32 * 1024).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]

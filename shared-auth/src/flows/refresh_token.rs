@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
+
 use super::{Options, home_account_id, redeem, to_cache};
 use crate::cache::{CachedToken, PartitionKey};
 use crate::client::Inner;
@@ -57,7 +59,13 @@ pub(super) async fn refresh(
         .into());
     }
     let (token, next) = to_cache::<User>(&client, &tokens, &scopes);
-    Ok(cache.store_as_of(removals, &partition, token, next, user.or(home).as_deref()))
+    let user = user.or(home);
+    let token = cache.store_as_of(removals, &partition, token, next, user.as_deref());
+    if let (false, Some(user), Some(id_token)) = (token.is_withheld(), &user, &tokens.id_token) {
+        let tenant = options.tenant.clone().or_else(|| client.authority.tenant_id());
+        client.ledger.renewed(user, &tenant.unwrap_or_default(), id_token.expose_secret());
+    }
+    Ok(token)
 }
 
 fn is_dead(refusal: &Refusal) -> bool {

@@ -26,6 +26,11 @@ pub struct TokenResponse {
     pub client_info: Option<String>,
 }
 
+/// A token goes into a header: visible ASCII, and not larger than servers accept.
+pub(crate) fn is_header_safe(token: &str) -> bool {
+    (1..=32 * 1024).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Seconds {

@@ -17,6 +17,7 @@ mod jwt_rejections;
 mod lint;
 mod long_running;
 mod metrics;
+mod msal_cache;
 mod on_behalf_of;
 
 #[cfg(feature = "redis")]

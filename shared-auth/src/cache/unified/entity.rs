@@ -1,0 +1,281 @@
+//! One entry of a document: the members that have a meaning here, each as the text it was, and all the others.
+//!
+//! A member that every library writes as text is taken from a number too; `null` means absent (MSAL Python writes it for
+//! an application's home account). Nothing is lost: what is read can be written again.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+macro_rules! fields {
+    ($($variant:ident = $name:literal,)*) => {
+        /// The members that have a meaning here, by the names that the libraries give them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Field { $($variant,)* }
+
+        impl Field {
+            pub const ALL: &[Field] = &[$(Field::$variant,)*];
+
+            pub fn name(self) -> &'static str {
+                match self { $(Field::$variant => $name,)* }
+            }
+
+            fn of(name: &str) -> Option<Self> {
+                match name { $($name => Some(Field::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+fields! {
+    CredentialType = "credential_type",
+    HomeAccountId = "home_account_id",
+    Environment = "environment",
+    ClientId = "client_id",
+    Secret = "secret",
+    Realm = "realm",
+    Target = "target",
+    TokenType = "token_type",
+    CachedAt = "cached_at",
+    ExpiresOn = "expires_on",
+    ExtendedExpiresOn = "extended_expires_on",
+    RefreshOn = "refresh_on",
+    UserAssertionHash = "user_assertion_hash",
+    UserAssertionHashOfNode = "userAssertionHash",
+    AssertionExpiresOn = "assertion_expires_on",
+    FamilyId = "family_id",
+    LastModificationTime = "last_modification_time",
+    LocalAccountId = "local_account_id",
+    Username = "username",
+    AuthorityType = "authority_type",
+}
+
+const FIELDS: usize = Field::ALL.len();
+
+/// Members by which a library keeps a token apart from those that any request may have: keys it is bound to, and
+/// parameters it was asked for with.
+const BINDING: [&str; 9] = [
+    "key_id",
+    "keyid",
+    "kid",
+    "ext_cache_key",
+    "additionalCacheKeyComponents",
+    "ext",
+    "persisted_cache_parameters",
+    "requestedClaims",
+    "requestedClaimsHash",
+];
+
+/// An entry.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Entity<'a> {
+    known: [Option<Cow<'a, str>>; FIELDS],
+    /// Members without a meaning here, and known ones that are not text.
+    pub more: Vec<(Cow<'a, str>, Value)>,
+}
+
+impl<'a> Entity<'a> {
+    /// A member; empty counts as absent.
+    pub fn get(&self, field: Field) -> Option<&str> {
+        self.known[field as usize].as_deref().filter(|text| !text.is_empty())
+    }
+
+    pub fn set(&mut self, field: Field, text: impl Into<Cow<'a, str>>) {
+        self.known[field as usize] = Some(text.into());
+    }
+
+    pub fn clear(&mut self, field: Field) {
+        self.known[field as usize] = None;
+    }
+
+    /// As [`set`](Self::set), for building an entry in one go.
+    pub fn with(mut self, field: Field, text: impl Into<Cow<'a, str>>) -> Self {
+        self.set(field, text);
+        self
+    }
+
+    /// A moment in whole seconds.
+    pub fn time(&self, field: Field) -> Option<jiff::Timestamp> {
+        jiff::Timestamp::from_second(self.get(field)?.parse().ok()?).ok()
+    }
+
+    /// True where only requests that name the same key or the same parameters may have the token.
+    pub fn is_bound(&self) -> bool {
+        let bearer = self.get(Field::TokenType).is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
+        let kind = self.get(Field::CredentialType).unwrap_or_default();
+        let binds = |(name, value): &(Cow<'_, str>, Value)| {
+            BINDING.contains(&name.as_ref())
+                && match value {
+                    Value::Null => false,
+                    Value::String(text) => !text.is_empty(),
+                    Value::Object(members) => !members.is_empty(),
+                    _ => true,
+                }
+        };
+        !bearer || kind.to_ascii_lowercase().ends_with("_with_authscheme") || self.more.iter().any(binds)
+    }
+
+    /// As JSON. Dates stay text, and a member that is not known to be anything is not written: MSAL.NET and MSAL Go
+    /// refuse a whole document for one date that is none.
+    pub fn json(&self) -> Zeroizing<Vec<u8>> {
+        let texts = || {
+            Field::ALL
+                .iter()
+                .filter_map(|&field| Some((field.name(), self.known[field as usize].as_deref()?)))
+        };
+        let long: usize = texts().map(|(name, text)| name.len() + text.len() + 6).sum();
+        // With room enough from the start: a buffer that grows leaves copies of tokens behind.
+        let mut json = Zeroizing::new(Vec::with_capacity(2 * long + 64 * self.more.len()));
+        json.push(b'{');
+        for (name, text) in texts() {
+            name_of_member(&mut json, name);
+            let _ = serde_json::to_writer(&mut *json, text);
+        }
+        for (name, value) in &self.more {
+            name_of_member(&mut json, name);
+            let _ = serde_json::to_writer(&mut *json, value);
+        }
+        json.push(b'}');
+        json
+    }
+}
+
+/// Begins a member of an object that was opened.
+pub(super) fn name_of_member(json: &mut Vec<u8>, name: &str) {
+    if json.last() != Some(&b'{') {
+        json.push(b',');
+    }
+    // Writing text to memory does not fail.
+    let _ = serde_json::to_writer(&mut *json, name);
+    json.push(b':');
+}
+
+/// What stands under a key: an entry, or something that is none and is only kept.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Entry<'a> {
+    Entity(Box<Entity<'a>>),
+    Other(Value),
+}
+
+/// The value of a member: text, mostly.
+enum Member<'a> {
+    Text(Cow<'a, str>),
+    Other(Value),
+}
+
+/// Text that is borrowed where it holds no escape.
+pub(super) struct Text<'a>(pub Cow<'a, str>);
+
+/// The visits that end in a value without a meaning here.
+macro_rules! other_values {
+    ($found:path) => {
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a value")
+        }
+
+        fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+            Ok($found(value.into()))
+        }
+
+        fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+            Ok($found(value.into()))
+        }
+
+        fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+            Ok($found(value.into()))
+        }
+
+        fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+            Ok($found(value.into()))
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok($found(Value::Null))
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+            Value::deserialize(SeqAccessDeserializer::new(seq)).map($found)
+        }
+    };
+}
+
+impl<'de> Deserialize<'de> for Entry<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Entry<'de>;
+
+            other_values!(Entry::Other);
+
+            fn visit_str<E>(self, text: &str) -> Result<Entry<'de>, E> {
+                Ok(Entry::Other(text.into()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entry<'de>, A::Error> {
+                let mut entity = Box::<Entity<'de>>::default();
+                while let Some(Text(name)) = map.next_key()? {
+                    match (Field::of(&name), map.next_value()?) {
+                        (Some(field), Member::Text(text)) => entity.known[field as usize] = Some(text),
+                        (Some(field), Member::Other(Value::Number(number))) => {
+                            entity.known[field as usize] = Some(number.to_string().into());
+                        }
+                        (_, Member::Text(text)) => entity.more.push((name, text.into_owned().into())),
+                        (_, Member::Other(value)) => entity.more.push((name, value)),
+                    }
+                }
+                Ok(Entry::Entity(entity))
+            }
+        }
+        deserializer.deserialize_any(Members)
+    }
+}
+
+impl<'de> Deserialize<'de> for Member<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Anything;
+        impl<'de> Visitor<'de> for Anything {
+            type Value = Member<'de>;
+
+            other_values!(Member::Other);
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Member<'de>, E> {
+                Ok(Member::Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Member<'de>, E> {
+                Ok(Member::Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Member<'de>, A::Error> {
+                Value::deserialize(MapAccessDeserializer::new(map)).map(Member::Other)
+            }
+        }
+        deserializer.deserialize_any(Anything)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Borrowing;
+        impl<'de> Visitor<'de> for Borrowing {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Borrowing)
+    }
+}
