@@ -4,6 +4,7 @@
 // The folders, in the order in which they may use each other: the later ones are used by the earlier ones.
 #[cfg(feature = "actix")]
 pub mod actix;
+pub mod background;
 mod client;
 mod downstream;
 pub mod flows;

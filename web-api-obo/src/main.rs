@@ -14,6 +14,7 @@
 
 mod graph;
 mod openapi;
+mod reports;
 mod settings;
 
 use std::process::ExitCode;
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let client = ConfidentialClient::builder(settings.entra)
         .jwks_min_refresh_seconds(settings.api.jwks_min_refresh_seconds)
-        .shared_cache(settings.redis)
+        .shared_cache(settings.redis.clone())
         .deployment(Deployment::new().api(&settings.api).detect_platform())
         .build()?;
     let listener = service::bind(settings.listen)?;
@@ -56,13 +57,19 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let users = bearer.require_scope(&settings.api.scope);
     let services = bearer.require_role(&settings.api.role);
     let shared = Shared { graph: DownstreamApi::new("Microsoft Graph", settings.graph, &client), client };
+    let reports = reports::begin(&shared, settings.redis);
     let url = Url::parse(&format!("http://{}", listener.local_addr()?))?;
     let server = HttpServer::new(move || {
         App::new()
             .app_data(web::Data::new(shared.clone()))
+            .app_data(web::Data::new(reports.clone()))
             .service(web::resource("/api/profile").wrap(users.clone()).route(web::get().to(profile)))
             .service(web::resource("/api/photo").wrap(users.clone()).route(web::get().to(photo)))
             .service(web::resource("/api/messages").wrap(users.clone()).route(web::get().to(messages)))
+            .service(web::resource("/api/reports").wrap(users.clone()).route(web::post().to(reports::start)))
+            .service(
+                web::resource("/api/reports/{id}").wrap(users.clone()).route(web::get().to(reports::status)),
+            )
             .service(web::resource("/api/directory").wrap(services.clone()).route(web::get().to(directory)))
             .route("/openapi.json", web::get().to(|| async { web::Json(Document::openapi()) }))
             .configure(actix::health_routes)

@@ -9,7 +9,7 @@ use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
 #[derive(OpenApi)]
 #[openapi(
     info(title = "web-api-obo", description = "Calls Microsoft Graph on behalf of its callers."),
-    paths(crate::profile, crate::photo, crate::messages, crate::directory),
+    paths(crate::profile, crate::photo, crate::messages, crate::reports::start, crate::reports::status, crate::directory),
     components(schemas(Problem)),
     modifiers(&BearerToken)
 )]

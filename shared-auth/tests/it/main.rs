@@ -9,6 +9,7 @@ mod api_guards;
 mod authorities;
 mod authority;
 mod authorization_code;
+mod background;
 mod client_credentials;
 mod correlation;
 mod credentials;

@@ -32,6 +32,19 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// The lab's seed, in which everybody has agreed to what the program without a browser does for them.
+fn agreed() -> String {
+    let consent = format!(
+        "[[tenant.consent]]\nclient = \"c0ffee00-0000-4000-8000-000000006000\"\nresource = \"{}\"\nscopes = [\"access_as_user\"]\n\n",
+        OURS.trim_start_matches("api://")
+    );
+    include_str!("../../../entra-lab/seed.toml").replacen(
+        "[[tenant.consent]]",
+        &(consent + "[[tenant.consent]]"),
+        1,
+    )
+}
+
 /// The API at work, with the lab behind it.
 pub struct Api {
     pub lab: EntraLab,
@@ -42,7 +55,7 @@ pub struct Api {
 
 impl Api {
     pub async fn start() -> Self {
-        let lab = EntraLab::start().await.unwrap();
+        let lab = EntraLab::builder().seed_toml(&agreed()).start().await.unwrap();
         let mut child = command_for(&lab).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let url = lines
@@ -73,6 +86,22 @@ impl Api {
         let answer = self.http.post(endpoint).form(&form).send().await.unwrap();
         let answer: serde_json::Value = answer.json().await.unwrap();
         answer["access_token"].as_str().expect("the lab gave no token").to_owned()
+    }
+
+    /// A token of a user for this API, as a program without a browser gets it.
+    pub async fn user_token(&self, name: &str) -> String {
+        let endpoint = format!("{}/{}/oauth2/v2.0/token", self.lab.url(), self.lab.tenant_id());
+        let (user, scope) = (format!("{name}@contoso.test"), format!("{OURS}/access_as_user"));
+        let form = [
+            ("grant_type", "password"),
+            ("client_id", "c0ffee00-0000-4000-8000-000000006000"),
+            ("username", user.as_str()),
+            ("password", "Passw0rd!lab"),
+            ("scope", scope.as_str()),
+        ];
+        let answer = self.http.post(endpoint).form(&form).send().await.unwrap();
+        let answer: serde_json::Value = answer.json().await.unwrap();
+        answer["access_token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
     }
 
     pub fn address(&self) -> &str {

@@ -3,4 +3,5 @@
 
 mod api;
 mod calls;
+mod reports;
 mod start;
