@@ -32,7 +32,7 @@ pub use kind::AuthorityKind;
 pub(crate) use kind::{Address, ciam_tenant};
 
 use crate::clock::SharedClock;
-use crate::config::EntraConfig;
+use crate::config::AppRegistration;
 use crate::env::ConfigError;
 use crate::http::{Http, is_loopback};
 use crate::protocol::metadata::Metadata;
@@ -73,7 +73,7 @@ impl Authority {
     /// [`ConfigError`] for an address that would send the credential in the clear: plain HTTP is accepted on loopback
     /// only, or where a back channel was configured on purpose. For a malformed tenant, and for a host that supplied
     /// instance metadata does not name.
-    pub(crate) fn new(config: &EntraConfig, http: Http, clock: SharedClock) -> Result<Self, ConfigError> {
+    pub(crate) fn new(config: &AppRegistration, http: Http, clock: SharedClock) -> Result<Self, ConfigError> {
         const HOST: &str = "AZURE_AUTHORITY_HOST";
         let (host, backchannel) = (config.authority_host.clone(), config.backchannel.clone());
         if host.cannot_be_a_base() || !matches!(host.scheme(), "http" | "https") {

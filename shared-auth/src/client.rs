@@ -13,9 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::authority::Authority;
 use crate::cache::unified::Ledger;
-use crate::cache::{CachedToken, MEMORY_LIMIT_BYTES, Owner, PartitionKey, PartitionRef, TokenStore};
+use crate::cache::{
+    CachedToken, MEMORY_LIMIT_BYTES, Owner, PartitionKey, PartitionRef, SharedLevel, TokenStore,
+};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{ApiConfig, EntraConfig};
+use crate::config::{ApiConfig, AppRegistration, EntraConfig};
 use crate::credential::ClientCredential;
 use crate::env::ConfigError;
 use crate::error::Error;
@@ -46,7 +48,8 @@ pub struct ConfidentialClient {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub client_id: String,
-    pub credential: ClientCredential,
+    /// A public client has none.
+    pub credential: Option<ClientCredential>,
     pub authority: Arc<Authority>,
     pub http: Http,
     pub clock: SharedClock,
@@ -61,6 +64,28 @@ pub(crate) struct Inner {
     redis: Option<crate::cache::redis::RedisCache>,
     /// Who the users are, for those who write the caches out.
     pub ledger: Ledger,
+}
+
+/// A client of either kind. No other type is one.
+pub trait Client: sealed::Client {}
+
+pub(crate) mod sealed {
+    /// How a client reaches its network.
+    #[derive(Debug)]
+    pub struct Transport(pub(crate) crate::http::Http);
+
+    pub trait Client {
+        #[doc(hidden)]
+        fn transport(&self) -> Transport;
+    }
+}
+
+impl Client for ConfidentialClient {}
+
+impl sealed::Client for ConfidentialClient {
+    fn transport(&self) -> sealed::Transport {
+        sealed::Transport(self.inner.http.clone())
+    }
 }
 
 /// Options for a [`ConfidentialClient`] beyond its registration.
@@ -143,52 +168,87 @@ impl ConfidentialClientBuilder {
         #[cfg(feature = "redis")]
         let deployment = if self.redis.is_some() { deployment.shared_cache() } else { deployment };
         lint::log(&lint::lint_at(&config, &deployment, clock.now()));
-        let http = Http::new(config.extra_ca_certs.as_deref())?;
-        let authority = Arc::new(Authority::new(&config, http.clone(), clock.clone())?);
-        let counters = Arc::<Counters>::default();
+        let (registration, credential) = config.split();
         #[cfg(feature = "redis")]
-        let shared = self.redis.clone().map(|redis| {
-            let (environment, realm) = (authority.environment(), authority.realm());
-            redis.level(environment, realm, &config.client_id, clock.clone())
-        });
-        #[cfg(not(feature = "redis"))]
-        let shared = None;
+        let (redis, shared_clock) = (self.redis.clone(), clock.clone());
+        let parts = Parts {
+            registration,
+            credential: Some(credential),
+            clock,
+            clock_skew,
+            jwks_min_refresh,
+            memory_limit_bytes,
+        };
+        #[cfg_attr(not(feature = "redis"), allow(unused_mut, reason = "nothing to add"))]
+        let mut inner = Inner::new(parts, |_authority, _client_id| {
+            #[cfg(feature = "redis")]
+            return redis.map(|redis| {
+                let (environment, realm) = (_authority.environment(), _authority.realm());
+                redis.level(environment, realm, _client_id, shared_clock)
+            });
+            #[cfg(not(feature = "redis"))]
+            return None;
+        })?;
+        #[cfg(feature = "redis")]
+        {
+            inner.redis = self.redis;
+        }
+        Ok(ConfidentialClient { inner: Arc::new(inner) })
+    }
+}
+
+/// What a client is made of, whether it can keep a secret or not.
+pub(crate) struct Parts {
+    pub registration: AppRegistration,
+    pub credential: Option<ClientCredential>,
+    pub clock: SharedClock,
+    pub clock_skew: SignedDuration,
+    pub jwks_min_refresh: SignedDuration,
+    pub memory_limit_bytes: u64,
+}
+
+impl Inner {
+    /// `shared` makes the level behind the memory caches for this authority and client id, where there is one.
+    pub fn new(
+        parts: Parts,
+        shared: impl FnOnce(&Authority, &str) -> Option<SharedLevel>,
+    ) -> Result<Self, ConfigError> {
+        let Parts { registration, credential, clock, clock_skew, jwks_min_refresh, memory_limit_bytes } =
+            parts;
+        let http = Http::new(registration.extra_ca_certs.as_deref())?;
+        let authority = Arc::new(Authority::new(&registration, http.clone(), clock.clone())?);
+        let client_id = registration.client_id;
+        let shared = shared(&authority, &client_id);
+        let counters = Arc::<Counters>::default();
         let keys =
             Arc::new(SigningKeys::new(Arc::clone(&authority), http.clone(), clock.clone(), jwks_min_refresh));
         let id_tokens = IdTokenValidator::new(
             Arc::clone(&authority),
             Arc::clone(&keys),
             clock.clone(),
-            &config.client_id,
+            &client_id,
             clock_skew,
         );
-        Ok(ConfidentialClient {
-            inner: Arc::new(Inner {
-                owner: Owner::new(authority.environment(), &config.client_id),
-                client_id: config.client_id,
-                credential: config.credential,
-                authority,
-                http,
-                keys,
-                id_tokens,
-                app_tokens: TokenStore::new(
-                    clock.clone(),
-                    memory_limit_bytes,
-                    shared.clone(),
-                    Arc::clone(&counters),
-                ),
-                user_tokens: TokenStore::new(
-                    clock.clone(),
-                    memory_limit_bytes,
-                    shared,
-                    Arc::clone(&counters),
-                ),
-                ledger: Ledger::new(memory_limit_bytes / 4),
-                counters,
-                #[cfg(feature = "redis")]
-                redis: self.redis,
-                clock,
-            }),
+        Ok(Self {
+            owner: Owner::new(authority.environment(), &client_id),
+            client_id,
+            credential,
+            authority,
+            http,
+            keys,
+            id_tokens,
+            app_tokens: TokenStore::new(
+                clock.clone(),
+                memory_limit_bytes,
+                shared.clone(),
+                Arc::clone(&counters),
+            ),
+            user_tokens: TokenStore::new(clock.clone(), memory_limit_bytes, shared, Arc::clone(&counters)),
+            ledger: Ledger::new(memory_limit_bytes / 4),
+            counters,
+            #[cfg(feature = "redis")]
+            redis: None,
+            clock,
         })
     }
 }
@@ -254,9 +314,7 @@ impl ConfidentialClient {
 
     /// Forgets every token of an account: its own, those that were got on its behalf, and its long-running processes.
     pub fn remove_account(&self, account: &Account) {
-        self.inner.user_tokens.remove(&self.inner.account_partition(account, None).to_key());
-        self.inner.user_tokens.remove_user(&account.home_account_id);
-        self.inner.ledger.forget(&account.home_account_id);
+        self.inner.remove_account(account);
     }
 
     /// Asks the authority who it is, so that a wrong tenant or address shows at the start and not at the first user.
@@ -269,6 +327,13 @@ impl ConfidentialClient {
 }
 
 impl Inner {
+    /// Forgets every token of an account.
+    pub fn remove_account(&self, account: &Account) {
+        self.user_tokens.remove(&self.account_partition(account, None).to_key());
+        self.user_tokens.remove_user(&account.home_account_id);
+        self.ledger.forget(&account.home_account_id);
+    }
+
     /// The authority of one request: that of the tenant chosen for it, or the configured one.
     pub fn authority_for(&self, tenant: Option<&str>) -> Result<Arc<Authority>, ConfigError> {
         match tenant {

@@ -38,18 +38,41 @@ pub struct EntraConfig {
     pub instance_discovery: InstanceDiscovery,
 }
 
-impl EntraConfig {
+/// A registration without its credential: all that a public client has, for it cannot keep a secret.
+///
+/// ```
+/// use shared_auth::{AppRegistration, PUBLIC_CLOUD};
+///
+/// let registration = AppRegistration::new(PUBLIC_CLOUD.parse()?, "contoso.onmicrosoft.com", "client id");
+/// assert!(registration.backchannel.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct AppRegistration {
+    /// As [`EntraConfig::tenant_id`].
+    pub tenant_id: String,
+    /// As [`EntraConfig::client_id`].
+    pub client_id: String,
+    /// As [`EntraConfig::authority_host`].
+    pub authority_host: Url,
+    /// As [`EntraConfig::backchannel`].
+    pub backchannel: Option<Url>,
+    /// As [`EntraConfig::extra_ca_certs`].
+    pub extra_ca_certs: Option<Vec<u8>>,
+    /// As [`EntraConfig::authority_kind`].
+    pub authority_kind: AuthorityKind,
+    /// As [`EntraConfig::allowed_tenants`].
+    pub allowed_tenants: Vec<String>,
+    /// As [`EntraConfig::instance_discovery`].
+    pub instance_discovery: InstanceDiscovery,
+}
+
+impl AppRegistration {
     /// A registration at an authority, for programs that do not read the environment.
-    pub fn new(
-        authority_host: Url,
-        tenant_id: impl Into<String>,
-        client_id: impl Into<String>,
-        credential: ClientCredential,
-    ) -> Self {
+    pub fn new(authority_host: Url, tenant_id: impl Into<String>, client_id: impl Into<String>) -> Self {
         Self {
             tenant_id: tenant_id.into(),
             client_id: client_id.into(),
-            credential,
             authority_host,
             backchannel: None,
             extra_ca_certs: None,
@@ -57,6 +80,69 @@ impl EntraConfig {
             allowed_tenants: Vec::new(),
             instance_discovery: InstanceDiscovery::Off,
         }
+    }
+
+    /// Reads the variables named at the fields of [`EntraConfig`].
+    pub fn from_env(env: &mut Env) -> Option<Self> {
+        let tenant_id = env.required::<String>("AZURE_TENANT_ID");
+        let client_id = env.required::<String>("AZURE_CLIENT_ID");
+        let authority_host = url_or(env, "AZURE_AUTHORITY_HOST", PUBLIC_CLOUD);
+        let backchannel = optional_url(env, "AZURE_AUTHORITY_BACKCHANNEL");
+        let extra_ca_certs = match env.optional::<String>("EXTRA_CA_CERTS") {
+            Some(Some(path)) => match std::fs::read(&path) {
+                Ok(pem) => Some(Some(pem)),
+                Err(error) => {
+                    env.note("EXTRA_CA_CERTS", format!("names a file that cannot be read: {error}"));
+                    None
+                }
+            },
+            other => other.map(|_| None),
+        };
+        let mut registration = Self::new(authority_host?, tenant_id?, client_id?);
+        (registration.backchannel, registration.extra_ca_certs) = (backchannel?, extra_ca_certs?);
+        Some(registration)
+    }
+
+    /// The same application with a credential.
+    fn with_credential(self, credential: ClientCredential) -> EntraConfig {
+        EntraConfig {
+            tenant_id: self.tenant_id,
+            client_id: self.client_id,
+            credential,
+            authority_host: self.authority_host,
+            backchannel: self.backchannel,
+            extra_ca_certs: self.extra_ca_certs,
+            authority_kind: self.authority_kind,
+            allowed_tenants: self.allowed_tenants,
+            instance_discovery: self.instance_discovery,
+        }
+    }
+}
+
+impl EntraConfig {
+    /// The registration, and apart from it the credential.
+    pub(crate) fn split(self) -> (AppRegistration, ClientCredential) {
+        let registration = AppRegistration {
+            tenant_id: self.tenant_id,
+            client_id: self.client_id,
+            authority_host: self.authority_host,
+            backchannel: self.backchannel,
+            extra_ca_certs: self.extra_ca_certs,
+            authority_kind: self.authority_kind,
+            allowed_tenants: self.allowed_tenants,
+            instance_discovery: self.instance_discovery,
+        };
+        (registration, self.credential)
+    }
+
+    /// A registration at an authority, for programs that do not read the environment.
+    pub fn new(
+        authority_host: Url,
+        tenant_id: impl Into<String>,
+        client_id: impl Into<String>,
+        credential: ClientCredential,
+    ) -> Self {
+        AppRegistration::new(authority_host, tenant_id, client_id).with_credential(credential)
     }
 
     /// A registration at an authority of any kind, told apart by its address as MSAL does: the hosts of Microsoft's
@@ -112,32 +198,9 @@ impl EntraConfig {
 
     /// Reads the variables named at the fields.
     pub fn from_env(env: &mut Env) -> Option<Self> {
-        let tenant_id = env.required("AZURE_TENANT_ID");
-        let client_id = env.required("AZURE_CLIENT_ID");
+        let registration = AppRegistration::from_env(env);
         let credential = ClientCredential::from_env(env);
-        let authority_host = url_or(env, "AZURE_AUTHORITY_HOST", PUBLIC_CLOUD);
-        let backchannel = optional_url(env, "AZURE_AUTHORITY_BACKCHANNEL");
-        let extra_ca_certs = match env.optional::<String>("EXTRA_CA_CERTS") {
-            Some(Some(path)) => match std::fs::read(&path) {
-                Ok(pem) => Some(Some(pem)),
-                Err(error) => {
-                    env.note("EXTRA_CA_CERTS", format!("names a file that cannot be read: {error}"));
-                    None
-                }
-            },
-            other => other.map(|_| None),
-        };
-        Some(Self {
-            tenant_id: tenant_id?,
-            client_id: client_id?,
-            credential: credential?,
-            authority_host: authority_host?,
-            backchannel: backchannel?,
-            extra_ca_certs: extra_ca_certs?,
-            authority_kind: AuthorityKind::Entra,
-            allowed_tenants: Vec::new(),
-            instance_discovery: InstanceDiscovery::Off,
-        })
+        Some(registration?.with_credential(credential?))
     }
 }
 

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::authority::extend;
-use crate::client::ConfidentialClient;
+use crate::client::Client;
 use crate::error::{Error, TransportError};
 use crate::http::{Answer, Http, without_query};
 use crate::protocol::challenge::Challenge;
@@ -45,8 +45,8 @@ pub struct DownstreamApi {
 
 impl DownstreamApi {
     /// `name` is how errors call it. Certificate authorities and time limits are the client's.
-    pub fn new(name: impl Into<String>, base: Url, client: &ConfidentialClient) -> Self {
-        Self { name: name.into(), base, http: client.inner.http.clone() }
+    pub fn new(name: impl Into<String>, base: Url, client: &impl Client) -> Self {
+        Self { name: name.into(), base, http: client.transport().0 }
     }
 
     /// GETs `path` below the base URL.

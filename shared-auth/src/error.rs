@@ -40,6 +40,20 @@ pub enum Error {
     /// An API that was called with a token answered with an error.
     #[error(transparent)]
     Downstream(Box<DownstreamError>),
+    /// A way to sign in that this platform does not have: take the one that is named.
+    #[error(transparent)]
+    NotOnThisPlatform(NotOnThisPlatform),
+}
+
+/// A way to sign in that exists elsewhere, and what to use here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{feature} does not exist on this platform; {alternative}")]
+#[non_exhaustive]
+pub struct NotOnThisPlatform {
+    /// What was asked for: `Integrated Windows authentication`.
+    pub feature: &'static str,
+    /// What does the same job here.
+    pub alternative: &'static str,
 }
 
 impl Error {
@@ -72,6 +86,12 @@ impl Error {
             Error::Downstream(error) => error.status == 429 || error.status >= 500,
             _ => false,
         }
+    }
+
+    /// True where the user, or somebody at Entra in their place, said no to a sign-in.
+    pub fn is_declined(&self) -> bool {
+        matches!(self, Error::SignIn(SignInError::Denied { error, .. })
+            if matches!(error.as_str(), "access_denied" | "authorization_declined"))
     }
 
     /// The claims that the next sign-in must ask for, as JSON text.
@@ -125,6 +145,12 @@ impl From<InteractionRequired> for Error {
 impl From<TokenRejection> for Error {
     fn from(rejection: TokenRejection) -> Self {
         Error::InvalidToken(rejection)
+    }
+}
+
+impl From<NotOnThisPlatform> for Error {
+    fn from(error: NotOnThisPlatform) -> Self {
+        Error::NotOnThisPlatform(error)
     }
 }
 
@@ -315,4 +341,16 @@ pub enum SignInError {
     /// The ID token failed a check.
     #[error("the ID token was refused: {0}")]
     IdToken(String),
+    /// Nobody finished the sign-in within the time that it had.
+    #[error("nobody finished the sign-in within {0}; start it again")]
+    TimedOut(String),
+    /// Entra no longer waits for the code that was shown.
+    #[error("the code {0} was not entered in time; start again for a new one")]
+    CodeExpired(String),
+    /// No browser could be opened on this machine.
+    #[error("no browser can be opened here ({0}); sign in with a device code instead")]
+    NoBrowser(String),
+    /// The answer of the browser cannot be received on this machine.
+    #[error("this machine cannot receive the browser's answer ({0}); sign in with a device code instead")]
+    NoLoopback(String),
 }

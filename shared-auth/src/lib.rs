@@ -6,6 +6,8 @@
 pub mod actix;
 pub mod background;
 mod client;
+#[cfg(feature = "desktop")]
+pub mod desktop;
 mod downstream;
 pub mod flows;
 mod lint;
@@ -37,24 +39,29 @@ pub use cache::redis::{RedisCache, RedisState};
 pub use cache::unified::{MsalCache, MsalCacheError, MsalExport, MsalImport};
 pub use cache::{CachedToken, KeyRing};
 pub use client::{
-    Account, AuthenticationResult, CacheRefreshReason, ConfidentialClient, ConfidentialClientBuilder,
+    Account, AuthenticationResult, CacheRefreshReason, Client, ConfidentialClient, ConfidentialClientBuilder,
     TokenSource,
 };
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock};
 pub use config::{
-    ApiConfig, EntraConfig, GRAPH, PUBLIC_CLOUD, clock_skew_seconds, jwks_min_refresh_seconds,
-    optional_origin, optional_url, url, url_or,
+    ApiConfig, AppRegistration, EntraConfig, GRAPH, PUBLIC_CLOUD, clock_skew_seconds,
+    jwks_min_refresh_seconds, optional_origin, optional_url, url, url_or,
 };
 pub use credential::{
     AssertionCallback, AssertionContext, ClientCertificate, ClientCredential, CredentialList,
     FederatedTokenFile, KeyVaultAccess, ManagedIdentity, ManagedIdentityBuilder, ManagedIdentityId,
 };
+#[cfg(feature = "desktop")]
+pub use desktop::PublicClient;
 pub use diagnosis::Diagnosis;
 pub use downstream::{ApiRequest, DownstreamApi, DownstreamError};
 pub use env::{ConfigError, Env, Problem};
-pub use error::{Error, InteractionRequired, Refusal, SignInError, Throttled, TransportError};
-pub use flows::authorization_code::{AuthCodeFlow, AuthorizationResponse, SignIn};
+pub use error::{
+    Error, InteractionRequired, NotOnThisPlatform, Refusal, SignInError, Throttled, TransportError,
+};
+pub use flows::authorization_code::{AuthCodeFlow, AuthorizationResponse, ResponseMode};
 pub use flows::long_running::LongRunningKey;
+pub use flows::signed_in::SignIn;
 pub use jwt::{AccessTokenValidator, AppClaims, Caller, Check, IdTokenClaims, TokenRejection, UserClaims};
 pub use lint::{Deployment, Finding, Lint, lint, lint_at};
 pub use protocol::challenge::Challenge;

@@ -21,6 +21,7 @@ macro_rules! secret {
 
         impl $name {
             /// Wraps the value; from here on it is not printed.
+            #[allow(dead_code, reason = "not every secret is made by every build")]
             pub fn new(value: impl Into<String>) -> Self {
                 Self(SecretString::from(value.into()))
             }
@@ -58,6 +59,14 @@ secret!(
 secret!(
     /// The random string behind a PKCE challenge (RFC 7636 §4.1).
     PkceVerifier
+);
+secret!(
+    /// The code with which a device asks for its tokens (RFC 8628 §3.2). The short user code is another one.
+    DeviceCode
+);
+secret!(
+    /// A user's own password. No application should see one.
+    Password
 );
 /// SHA-256 of the whole text of a token: it names the token and tells nothing of it.
 ///

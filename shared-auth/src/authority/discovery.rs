@@ -88,9 +88,11 @@ impl Authority {
         let metadata = Metadata {
             token_endpoint: self.behind(metadata.token_endpoint),
             jwks_uri: self.behind(metadata.jwks_uri),
+            device_authorization_endpoint: metadata.device_authorization_endpoint.map(|url| self.behind(url)),
             ..metadata
         };
-        for url in [&metadata.token_endpoint, &metadata.jwks_uri, &metadata.authorization_endpoint] {
+        let required = [&metadata.token_endpoint, &metadata.jwks_uri, &metadata.authorization_endpoint];
+        for url in required.into_iter().chain(&metadata.device_authorization_endpoint) {
             let ours = self.backchannel.as_ref().is_some_and(|back| back.origin() == url.origin());
             if url.scheme() != "https" && !is_loopback(url) && !ours {
                 return Err(format!("it names {}, which is neither https nor loopback", without_query(url)));
@@ -124,6 +126,14 @@ impl Authority {
             }
             _ => endpoint.clone(),
         }
+    }
+
+    /// Where Entra says how an account signs in: with a password that it knows itself, or at a server of its company.
+    #[cfg(feature = "desktop")]
+    pub(crate) fn user_realm(&self, username: &str) -> Option<Url> {
+        let mut url = self.behind(extend(&self.host, &["common", "userrealm", username]));
+        url.set_query(Some("api-version=1.0"));
+        (self.kind == AuthorityKind::Entra).then_some(url)
     }
 
     /// The same endpoint by way of the back channel; what lies outside the authority's own host stays as it is.

@@ -102,7 +102,7 @@ fn authorities() -> &'static [Arc<Authority>] {
             let url = Url::parse(address).ok()?;
             let config = EntraConfig::with_authority(&url, "client", ClientCredential::secret("secret"));
             let http = Http::new(None).ok()?;
-            Authority::new(&config, http, Arc::new(SystemClock)).ok().map(Arc::new)
+            Authority::new(&config.split().0, http, Arc::new(SystemClock)).ok().map(Arc::new)
         };
         let all: Vec<_> = addresses.iter().filter_map(made).collect();
         assert_eq!(all.len(), addresses.len());

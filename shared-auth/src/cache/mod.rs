@@ -25,5 +25,6 @@ mod users;
 pub(crate) use key::{Owner, PartitionKey, PartitionRef};
 pub(crate) use memory::MEMORY_LIMIT_BYTES;
 pub use seal::KeyRing;
+pub(crate) use shared::SharedLevel;
 pub(crate) use store::{Acquisition, TokenStore, Wanted};
 pub use token::CachedToken;

@@ -10,21 +10,18 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
-use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use url::Url;
 
-use super::{Options, home_account_id, redeem, to_cache};
-use crate::client::{
-    Account, AuthenticationResult, CacheRefreshReason, ConfidentialClient, Inner, TokenSource,
-};
+use super::signed_in::{SignIn, signed_in};
+use super::{Options, redeem};
+use crate::client::{ConfidentialClient, Inner, TokenSource};
 use crate::error::{Error, SignInError};
-use crate::jwt::IdTokenClaims;
 use crate::protocol::pkce;
 use crate::protocol::scope::Scopes;
 use crate::protocol::token_request::Grant;
-use crate::secret::{AuthorizationCode, PkceVerifier, User};
+use crate::secret::{AuthorizationCode, PkceVerifier};
 
 /// How long a user may take at Entra's pages. Longer than the code lives, for those who look for their phone first.
 const FLOW_LIFETIME: SignedDuration = SignedDuration::from_mins(15);
@@ -51,13 +48,7 @@ impl ConfidentialClient {
         scopes: impl Into<Scopes>,
         redirect_uri: &Url,
     ) -> InitiateAuthCodeFlow {
-        InitiateAuthCodeFlow {
-            client: Arc::clone(&self.inner),
-            scopes: scopes.into(),
-            redirect_uri: redirect_uri.clone(),
-            parameters: Vec::new(),
-            tenant: None,
-        }
+        InitiateAuthCodeFlow::new(Arc::clone(&self.inner), scopes.into(), redirect_uri.to_string())
     }
 
     /// Ends a sign-in: checks the answer against the flow, redeems the code, checks the ID token, fills the cache.
@@ -84,12 +75,42 @@ impl ConfidentialClient {
 pub struct InitiateAuthCodeFlow {
     client: Arc<Inner>,
     scopes: Scopes,
-    redirect_uri: Url,
+    redirect_uri: String,
+    response_mode: ResponseMode,
     parameters: Vec<(&'static str, String)>,
     tenant: Option<String>,
 }
 
+/// How the answer travels back to the redirect URI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ResponseMode {
+    /// In the address (RFC 6749 §4.1.2).
+    #[default]
+    Query,
+    /// In the body of a POST (OAuth 2.0 Form Post Response Mode), so that no address and no history holds the code.
+    FormPost,
+}
+
 impl InitiateAuthCodeFlow {
+    pub(crate) fn new(client: Arc<Inner>, scopes: Scopes, redirect_uri: String) -> Self {
+        let response_mode = ResponseMode::default();
+        Self { client, scopes, redirect_uri, response_mode, parameters: Vec::new(), tenant: None }
+    }
+
+    /// The redirect URI is known only now that its port is open.
+    #[cfg(feature = "desktop")]
+    pub(crate) fn redirect_uri(mut self, uri: String) -> Self {
+        self.redirect_uri = uri;
+        self
+    }
+
+    /// How the answer travels back; in the query by default.
+    pub fn response_mode(mut self, mode: ResponseMode) -> Self {
+        self.response_mode = mode;
+        self
+    }
+
     /// Signs in to this tenant (id or domain) of the same authority instead of the configured one.
     pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = Some(tenant.into());
@@ -126,7 +147,7 @@ impl IntoFuture for InitiateAuthCodeFlow {
 
 impl InitiateAuthCodeFlow {
     async fn initiate(self) -> Result<AuthCodeFlow, Error> {
-        let Self { client, scopes, redirect_uri, parameters, tenant } = self;
+        let Self { client, scopes, redirect_uri, response_mode, parameters, tenant } = self;
         let metadata = client.authority_for(tenant.as_deref())?.metadata().await?;
 
         // Step 2. Three random values: `state` ties the answer to this browser, `nonce` the ID token to this sign-in,
@@ -136,8 +157,14 @@ impl InitiateAuthCodeFlow {
         url.query_pairs_mut()
             .append_pair("client_id", &client.client_id)
             .append_pair("response_type", "code")
-            .append_pair("response_mode", "query")
-            .append_pair("redirect_uri", redirect_uri.as_str())
+            .append_pair(
+                "response_mode",
+                match response_mode {
+                    ResponseMode::Query => "query",
+                    ResponseMode::FormPost => "form_post",
+                },
+            )
+            .append_pair("redirect_uri", &redirect_uri)
             .append_pair("scope", &scopes.with_openid().to_string())
             .append_pair("state", &state)
             .append_pair("nonce", &nonce)
@@ -149,7 +176,7 @@ impl InitiateAuthCodeFlow {
             state,
             nonce,
             verifier: verifier.expose().to_owned(),
-            redirect_uri: redirect_uri.to_string(),
+            redirect_uri,
             scopes,
             started_at: client.clock.now(),
             authorization_url: url,
@@ -249,19 +276,7 @@ impl AuthorizationResponse {
     }
 }
 
-/// A completed sign-in.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct SignIn {
-    /// The key to the user's tokens in the cache.
-    pub account: Account,
-    /// Who signed in: the checked claims of the ID token.
-    pub id_token: IdTokenClaims,
-    /// The access token for the first resource that was asked for.
-    pub result: AuthenticationResult<User>,
-}
-
-async fn finish(
+pub(crate) async fn finish(
     client: &Inner,
     flow: AuthCodeFlow,
     response: AuthorizationResponse,
@@ -295,40 +310,8 @@ async fn finish(
             .await?;
     tracing::info!(step = 6, "the code was redeemed");
 
-    // Step 7. The ID token says who signed in, so it is checked like any token that crosses a border.
-    let raw_id_token = tokens.id_token.as_ref().ok_or_else(|| {
-        SignInError::IdToken("the token endpoint sent none; was openid asked for?".to_owned())
-    })?;
-    let id_token = client.id_tokens.validate(raw_id_token.expose_secret(), &flow.nonce, &authority).await?;
-    tracing::info!(step = 7, "the ID token passed every check");
-
-    // Step 8. The tokens stay on the server, filed under the user's home account.
-    let account = Account {
-        // AD FS and OpenID Connect providers send no `client_info` and have no tenants: the user's id is all there is.
-        home_account_id: home_account_id(&tokens).unwrap_or_else(|| match id_token.tenant_id.as_str() {
-            "" => id_token.object_id.clone(),
-            tenant => format!("{}.{tenant}", id_token.object_id),
-        }),
-        tenant_id: id_token.tenant_id.clone(),
-        username: id_token.preferred_username.clone().unwrap_or_default(),
-    };
-    let (token, refresh_token) = to_cache::<User>(client, &tokens, &scopes);
-    let chosen = flow.tenant.is_some().then_some(account.tenant_id.as_str());
-    let (partition, user) = (client.account_partition(&account, chosen).to_key(), &account.home_account_id);
-    let token = client.user_tokens.cache.store(&partition, token, refresh_token, Some(user));
-    client.user_tokens.share(&partition, &token).await;
-    let (object_id, name) = (&id_token.object_id, id_token.name.as_deref());
-    client.ledger.signed_in(&account, object_id, name, raw_id_token.expose_secret());
-    tracing::info!(step = 8, "the tokens are in the user-token cache");
-    Ok(SignIn {
-        account,
-        id_token,
-        result: AuthenticationResult::new(
-            token,
-            TokenSource::IdentityProvider,
-            CacheRefreshReason::NoCachedAccessToken,
-        ),
-    })
+    // Steps 7 and 8.
+    signed_in(client, &tokens, &scopes, Some(&flow.nonce), flow.tenant.as_deref()).await
 }
 
 fn random() -> Result<[u8; 32], Error> {

@@ -16,6 +16,7 @@ pub mod on_behalf_of;
 pub(crate) mod properties;
 mod redeem;
 mod refresh_token;
+pub(crate) mod signed_in;
 pub mod silent;
 
 use secrecy::ExposeSecret;

@@ -71,7 +71,11 @@ pub(crate) async fn redeem(
         clock: &client.clock,
         http: &client.http,
     };
-    client.credential.authenticate(&context, |proof| exchange.run(proof)).await
+    match &client.credential {
+        Some(credential) => credential.authenticate(&context, |proof| exchange.run(Some(proof))).await,
+        // A public client says who it is and proves nothing (RFC 6749 §2.1).
+        None => exchange.run(None).await,
+    }
 }
 
 /// Who is asked: the tenant that was chosen for the request; with an authority for several tenants, on-behalf-of happens
@@ -97,9 +101,9 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    async fn run(&self, proof: Proof) -> Result<TokenResponse, Error> {
+    async fn run(&self, proof: Option<Proof>) -> Result<TokenResponse, Error> {
         let started = tokio::time::Instant::now();
-        let first = self.send(&proof).await;
+        let first = self.send(proof.as_ref()).await;
         let worth_another_try = match &first {
             Ok(answer) => answer.status >= 500 && !answer.headers.contains_key(RETRY_AFTER),
             // Whoever took seconds to fail would take them again.
@@ -110,17 +114,17 @@ impl Exchange<'_> {
         let answer = if worth_another_try && !single_use {
             tracing::warn!(correlation_id = %self.correlation_id, "{} failed; trying once more", self.tried);
             tokio::time::sleep(PAUSE).await;
-            self.send(&proof).await?
+            self.send(proof.as_ref()).await?
         } else {
             first?
         };
         self.read(&answer)
     }
 
-    async fn send(&self, proof: &Proof) -> Result<Answer, TransportError> {
+    async fn send(&self, proof: Option<&Proof>) -> Result<Answer, TransportError> {
         let mut form = self.grant.form(self.scopes);
         form.push(("client_id", self.client.client_id.clone()));
-        form.extend(proof.form());
+        form.extend(proof.map(Proof::form).unwrap_or_default());
         if let Some(claims) = self.claims {
             form.push(("claims", claims.to_owned()));
         }
@@ -183,8 +187,12 @@ impl Exchange<'_> {
 
     fn refused(&self, status: u16, no: ErrorResponse) -> Error {
         let needs_the_user = no.needs_the_user() && !matches!(self.grant, Grant::ClientCredentials);
+        let still_waiting = no.is_still_waiting();
         let refusal = Refusal::new(format!("the {} request", self.grant.name()), status, self.scopes, no)
             .correlated(&self.correlation_id.to_string());
+        if still_waiting {
+            return refusal.into(); // Not a refusal: the person has not answered yet.
+        }
         tracing::warn!(
             error = refusal.error,
             codes = ?refusal.codes,

@@ -35,12 +35,7 @@ impl ConfidentialClient {
         account: &'a Account,
         scopes: impl Into<Scopes>,
     ) -> AcquireTokenSilent<'a> {
-        AcquireTokenSilent {
-            client: &self.inner,
-            account,
-            scopes: scopes.into(),
-            options: Options::default(),
-        }
+        AcquireTokenSilent::new(&self.inner, account, scopes.into())
     }
 }
 
@@ -55,6 +50,12 @@ pub struct AcquireTokenSilent<'a> {
 }
 
 acquisition_options!(AcquireTokenSilent);
+
+impl<'a> AcquireTokenSilent<'a> {
+    pub(crate) fn new(client: &'a Arc<Inner>, account: &'a Account, scopes: Scopes) -> Self {
+        Self { client, account, scopes, options: Options::default() }
+    }
+}
 
 impl IntoFuture for AcquireTokenSilent<'_> {
     type Output = Result<AuthenticationResult<User>, Error>;

@@ -80,14 +80,15 @@ impl IdTokenValidator {
         Self { authority, keys, chosen, clock, client_id: client_id.to_owned(), skew }
     }
 
-    /// Checks the token that answers the sign-in with this nonce.
+    /// Checks the token that answers the sign-in with this nonce; `None` where no browser carried the question, so that
+    /// none was sent (device code, password).
     ///
     /// # Errors
     /// [`SignInError::IdToken`] with the step that failed, or that of the authority where there are no keys.
     pub(crate) async fn validate(
         &self,
         id_token: &str,
-        nonce: &str,
+        nonce: Option<&str>,
         authority: &Arc<Authority>,
     ) -> Result<IdTokenClaims, Error> {
         // A sign-in at a tenant that was chosen for it is checked with that tenant's issuer and keys.
@@ -105,7 +106,7 @@ impl IdTokenValidator {
         &self,
         keys: &Arc<SigningKeys>,
         id_token: &str,
-        nonce: &str,
+        nonce: Option<&str>,
     ) -> Result<IdTokenClaims, Error> {
         // Steps 6 to 8, and step 1: encrypted tokens were not asked for. RS256 by a key of the authority, nothing else.
         let signed = SignedToken::parse(id_token)?;
@@ -151,9 +152,11 @@ impl IdTokenValidator {
         }
 
         // Step 11: it answers our own question, and was not taken from another sign-in.
-        let answered = claims.required(Check::Kind, "nonce")?;
-        if nonce.is_empty() || !bool::from(answered.as_bytes().ct_eq(nonce.as_bytes())) {
-            return Err(TokenRejection::new(Check::Kind, "the nonce is not that of this sign-in").into());
+        if let Some(nonce) = nonce {
+            let answered = claims.required(Check::Kind, "nonce")?;
+            if nonce.is_empty() || !bool::from(answered.as_bytes().ct_eq(nonce.as_bytes())) {
+                return Err(TokenRejection::new(Check::Kind, "the nonce is not that of this sign-in").into());
+            }
         }
 
         // Steps 12 and 13 (`acr`, `auth_time`) have nothing to check: we ask for neither.

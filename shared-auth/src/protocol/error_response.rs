@@ -63,6 +63,11 @@ impl ErrorResponse {
                 || matches!(self.suberror.as_deref(), Some("bad_token" | "token_expired")))
     }
 
+    /// True where a device is to ask again later (RFC 8628 §3.5).
+    pub fn is_still_waiting(&self) -> bool {
+        matches!(self.error.as_str(), "authorization_pending" | "slow_down")
+    }
+
     /// The first sentence of the description, without the trailer of ids and without control characters.
     pub fn summary(&self) -> String {
         let text = self.error_description.split("\r\n").next().unwrap_or_default();

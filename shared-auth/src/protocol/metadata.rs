@@ -16,6 +16,8 @@ pub struct Metadata {
     pub token_endpoint: Url,
     /// The signing keys.
     pub jwks_uri: Url,
+    /// Where a device without a browser begins (RFC 8628 §4).
+    pub device_authorization_endpoint: Option<Url>,
     /// Where the browser goes to sign out.
     pub end_session_endpoint: Option<Url>,
 }

@@ -2,6 +2,8 @@
 
 pub mod challenge;
 pub mod client_info;
+#[cfg(feature = "desktop")]
+pub mod device_authorization;
 pub mod error_response;
 pub mod metadata;
 pub mod pkce;

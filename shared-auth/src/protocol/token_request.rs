@@ -1,10 +1,11 @@
 //! The requests to the token endpoint: grant types and parameters, spelled as in the RFCs.
 
 use crate::protocol::scope::Scopes;
-use crate::secret::{AuthorizationCode, PkceVerifier, RefreshToken, UserAssertion};
+use crate::secret::{AuthorizationCode, DeviceCode, Password, PkceVerifier, RefreshToken, UserAssertion};
 
 /// What is exchanged for tokens, with the parameters that belong to it.
 #[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "desktop"), allow(dead_code, reason = "some are for public clients only"))]
 pub enum Grant {
     /// RFC 6749 §4.4: the application speaks for itself.
     ClientCredentials,
@@ -21,6 +22,15 @@ pub enum Grant {
     RefreshToken(RefreshToken),
     /// RFC 7523 §2.1 with Entra's `requested_token_use`.
     OnBehalfOf(UserAssertion),
+    /// RFC 8628 §3.4: asks whether somebody has signed in for this device.
+    DeviceCode(DeviceCode),
+    /// RFC 6749 §4.3.2, which RFC 9700 §2.4 forbids and some tests still need.
+    Password {
+        /// The user name.
+        username: String,
+        /// The user's own password, in the hands of the application.
+        password: Password,
+    },
 }
 
 impl Grant {
@@ -31,6 +41,8 @@ impl Grant {
             Grant::AuthorizationCode { .. } => "authorization_code",
             Grant::RefreshToken(_) => "refresh_token",
             Grant::OnBehalfOf(_) => "urn:ietf:params:oauth:grant-type:jwt-bearer",
+            Grant::DeviceCode(_) => "urn:ietf:params:oauth:grant-type:device_code",
+            Grant::Password { .. } => "password",
         }
     }
 
@@ -41,6 +53,8 @@ impl Grant {
             Grant::AuthorizationCode { .. } => "authorization-code",
             Grant::RefreshToken(_) => "refresh-token",
             Grant::OnBehalfOf(_) => "on-behalf-of",
+            Grant::DeviceCode(_) => "device-code",
+            Grant::Password { .. } => "username/password",
         }
     }
 
@@ -62,6 +76,10 @@ impl Grant {
                 ("assertion", assertion.expose().to_owned()),
                 ("requested_token_use", "on_behalf_of".to_owned()),
             ]),
+            Grant::DeviceCode(code) => form.push(("device_code", code.expose().to_owned())),
+            Grant::Password { username, password } => {
+                form.extend([("username", username.clone()), ("password", password.expose().to_owned())]);
+            }
         }
         // User flows: an ID token and a refresh token are part of every one, and `client_info` names the account.
         form.push(("scope", scopes.with_openid().to_string()));

@@ -70,7 +70,7 @@ pub(crate) async fn ahead_of_time<F: Future>(request: F) -> F::Output {
 /// MSAL's number for why the cache did not answer.
 fn reason(grant: &Grant, forced: bool) -> &'static str {
     match grant {
-        Grant::AuthorizationCode { .. } => "0", // Nobody asked it.
+        Grant::AuthorizationCode { .. } | Grant::DeviceCode(_) | Grant::Password { .. } => "0", // Nobody asked it.
         _ if forced => "1",
         _ if AHEAD_OF_TIME.try_with(|()| ()).is_ok() => "4",
         _ => "2",

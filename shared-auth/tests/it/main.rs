@@ -13,6 +13,8 @@ mod background;
 mod client_credentials;
 mod correlation;
 mod credentials;
+#[cfg(feature = "desktop")]
+mod desktop;
 mod diagnosis;
 mod jwt_rejections;
 mod lint;

@@ -71,11 +71,55 @@ pub struct Person {
     cookies: HashMap<String, String>,
 }
 
+/// Where the sign-in pages lead in the end.
+enum End {
+    /// Back to the application, with the answer in the address.
+    Address(url::Url),
+    /// Back to the application, with the answer in a form.
+    #[cfg_attr(not(feature = "desktop"), allow(dead_code, reason = "web apps get theirs in the address"))]
+    Form(Vec<(String, String)>),
+    /// To a device that waits.
+    DeviceApproved,
+}
+
 impl Person {
     /// Picks the account, types the password, accepts; returns the query that reaches the redirect URI.
     pub async fn sign_in(&mut self, authorization_url: &str, user: &str) -> String {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let mut request = http.get(authorization_url);
+        match self.walk(http().get(authorization_url), user).await {
+            End::Address(address) => address.query().unwrap_or_default().to_owned(),
+            _ => panic!("the answer did not come in the query"),
+        }
+    }
+
+    /// As [`sign_in`](Self::sign_in), with the whole address to which the browser is sent.
+    #[cfg(feature = "desktop")]
+    pub async fn sign_in_for_address(&mut self, authorization_url: &str, user: &str) -> url::Url {
+        match self.walk(http().get(authorization_url), user).await {
+            End::Address(address) => address,
+            _ => panic!("the answer did not come in the query"),
+        }
+    }
+
+    /// As [`sign_in`](Self::sign_in), with the members of the form that is posted to the redirect URI.
+    #[cfg(feature = "desktop")]
+    pub async fn sign_in_for_form(&mut self, authorization_url: &str, user: &str) -> Vec<(String, String)> {
+        match self.walk(http().get(authorization_url), user).await {
+            End::Form(members) => members,
+            _ => panic!("the answer did not come in a form"),
+        }
+    }
+
+    /// Types the code that a device shows, says yes and signs in.
+    #[cfg(feature = "desktop")]
+    pub async fn approve_device(&mut self, lab: &EntraLab, code: &str, user: &str) {
+        let form = [("code", code), ("action", "approve")];
+        let request = http().post(format!("{}/deviceauth", lab.url())).form(&form);
+        assert!(matches!(self.walk(request, user).await, End::DeviceApproved));
+    }
+
+    async fn walk(&mut self, mut request: reqwest::RequestBuilder, user: &str) -> End {
+        let http = http();
+        let mut lab = None;
         for _ in 0..8 {
             let cookies: Vec<String> =
                 self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -86,20 +130,26 @@ impl Person {
                 self.cookies.insert(name.into(), value.into());
             }
             let address = answer.url().clone();
+            let lab = lab.get_or_insert_with(|| address.origin()).clone();
             if let Some(location) = answer.headers().get("location") {
                 let next = address.join(location.to_str().unwrap()).unwrap();
-                if next.port() == Some(3000) {
-                    return next.query().unwrap_or_default().to_owned();
+                if next.origin() != lab {
+                    return End::Address(next);
                 }
                 request = http.get(next);
                 continue;
             }
             let page = answer.text().await.unwrap();
+            if page.contains("id=\"device-approved\"") {
+                return End::DeviceApproved;
+            }
             let upn = format!("{user}@contoso.test");
             let (marker, extra) = if page.contains("id=\"password\"") {
                 ("id=\"password\"", vec![("password", "Passw0rd!lab".to_owned())])
             } else if page.contains("id=\"accept\"") {
                 ("id=\"accept\"", vec![("action", "accept".to_owned())])
+            } else if page.contains("id=\"answer\"") {
+                ("id=\"answer\"", vec![])
             } else {
                 ("class=\"accounts\"", vec![("account", upn)])
             };
@@ -112,11 +162,18 @@ impl Person {
                 .filter(|input| input.contains("type=\"hidden\""))
                 .map(|input| (attribute(input, "name"), attribute(input, "value")))
                 .collect();
+            if marker == "id=\"answer\"" {
+                return End::Form(fields);
+            }
             fields.extend(extra.into_iter().map(|(name, value)| (name.to_owned(), value)));
             request = http.post(address.join(&attribute(form, "action")).unwrap()).form(&fields);
         }
         panic!("the sign-in pages did not end")
     }
+}
+
+fn http() -> reqwest::Client {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
 fn attribute(tag: &str, name: &str) -> String {

@@ -1,0 +1,207 @@
+//! The public client: a program on a person's own machine, which cannot keep a secret (RFC 8252, RFC 6749 §2.1).
+//!
+//! The chain of journey 7, in this order: accounts in the cache → silent → the system browser, or a device code where
+//! there is none. What is exchanged for tokens, and how they are cached, is what confidential clients have.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `accounts.rs` | who has signed in here |
+//! | `interactive.rs`, `browser.rs`, `loopback.rs` | the system browser, and the answer that comes back from it |
+//! | `device_code.rs` | a code that is typed elsewhere (RFC 8628) |
+//! | `password.rs` | user name and password, for what cannot be changed yet |
+//! | `platform.rs` | what exists on other platforms only |
+
+mod accounts;
+mod browser;
+mod device_code;
+mod interactive;
+mod loopback;
+mod password;
+mod platform;
+mod redirect;
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use self::accounts::Accounts;
+pub use self::browser::SystemBrowser;
+pub use self::device_code::{AcquireTokenByDeviceFlow, DeviceFlow, InitiateDeviceFlow};
+pub use self::interactive::AcquireTokenInteractive;
+pub use self::password::AcquireTokenByUsernamePassword;
+use self::redirect::Redirect;
+use crate::authority::Authority;
+use crate::cache::MEMORY_LIMIT_BYTES;
+use crate::client::{self, Account, Client, Inner, Parts, TokenSource};
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::AppRegistration;
+use crate::env::ConfigError;
+use crate::error::Error;
+use crate::flows::signed_in::SignIn;
+use crate::flows::silent::AcquireTokenSilent;
+use crate::protocol::scope::Scopes;
+use crate::telemetry::Metrics;
+
+/// An application that cannot keep a secret: a desktop program, a command line tool.
+///
+/// Make one and keep it; clones are cheap and share the caches.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use shared_auth::{AppRegistration, Env, PublicClient};
+///
+/// let registration = Env::from_process().read(AppRegistration::from_env)?;
+/// let client = PublicClient::new(registration)?;
+/// let account = match client.accounts().await.into_iter().next() {
+///     Some(account) => account,
+///     None => client.acquire_token_interactive("User.Read").await?.account,
+/// };
+/// let token = client.acquire_token_silent(&account, "User.Read").await?;
+/// println!("valid until {}, from {}", token.expires_at, token.source);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct PublicClient {
+    pub(crate) inner: Arc<Inner>,
+    accounts: Accounts,
+    redirect: Redirect,
+}
+
+/// Options for a [`PublicClient`] beyond its registration.
+#[derive(Debug)]
+pub struct PublicClientBuilder {
+    registration: AppRegistration,
+    redirect_uri: String,
+    clock: SharedClock,
+    clock_skew: SignedDuration,
+}
+
+impl PublicClientBuilder {
+    /// The redirect URI of the registration, `http://localhost` by default. It must be a loopback address; without a
+    /// port, any that is free is taken, as Entra allows (RFC 8252 §7.3).
+    #[must_use]
+    pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
+        self.redirect_uri = uri.into();
+        self
+    }
+
+    /// The clock that decides about expiry; the machine's by default.
+    #[must_use]
+    pub fn clock(mut self, clock: SharedClock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// How far this machine's clock and Entra's may be apart when tokens are checked, in seconds; 60 by default.
+    #[must_use]
+    pub fn clock_skew_seconds(mut self, seconds: u32) -> Self {
+        self.clock_skew = SignedDuration::from_secs(i64::from(seconds));
+        self
+    }
+
+    /// The client. No network yet: the authority is asked when it is first needed.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for an authority that would see tokens in the clear, a malformed tenant, a redirect URI that
+    /// leads to another machine, or a CA file that holds no certificates.
+    pub fn build(self) -> Result<PublicClient, ConfigError> {
+        let Self { registration, redirect_uri, clock, clock_skew } = self;
+        let redirect = Redirect::parse(&redirect_uri)?;
+        let parts = Parts {
+            registration,
+            credential: None,
+            clock,
+            clock_skew,
+            jwks_min_refresh: SignedDuration::from_secs(300),
+            memory_limit_bytes: MEMORY_LIMIT_BYTES,
+        };
+        let inner = Inner::new(parts, |_, _| None)?;
+        let accounts = Accounts::default();
+        Ok(PublicClient { inner: Arc::new(inner), accounts, redirect })
+    }
+}
+
+impl PublicClient {
+    /// A client with a cache in memory and the machine's clock.
+    ///
+    /// # Errors
+    /// As [`PublicClientBuilder::build`].
+    pub fn new(registration: AppRegistration) -> Result<Self, ConfigError> {
+        Self::builder(registration).build()
+    }
+
+    /// A client with options.
+    pub fn builder(registration: AppRegistration) -> PublicClientBuilder {
+        PublicClientBuilder {
+            registration,
+            redirect_uri: "http://localhost".to_owned(),
+            clock: Arc::new(SystemClock),
+            clock_skew: SignedDuration::from_secs(60),
+        }
+    }
+
+    /// The authority: tenant, endpoints, issuer.
+    pub fn authority(&self) -> &Authority {
+        &self.inner.authority
+    }
+
+    /// The application (client) id.
+    pub fn client_id(&self) -> &str {
+        &self.inner.client_id
+    }
+
+    /// Who has signed in to this application here, the latest first. No network.
+    pub async fn accounts(&self) -> Vec<Account> {
+        self.accounts.all().await
+    }
+
+    /// A token for `account`, from the cache or by its refresh token; nobody notices.
+    ///
+    /// # Errors
+    /// [`Error::InteractionRequired`] where the user is needed: call
+    /// [`acquire_token_interactive`](Self::acquire_token_interactive), with [`Error::claims_challenge`] if there is one.
+    pub fn acquire_token_silent<'a>(
+        &'a self,
+        account: &'a Account,
+        scopes: impl Into<Scopes>,
+    ) -> AcquireTokenSilent<'a> {
+        AcquireTokenSilent::new(&self.inner, account, scopes.into())
+    }
+
+    /// Forgets an account and every token of it, here. The session at Entra stays: the browser may sign in again
+    /// without a password.
+    pub async fn remove_account(&self, account: &Account) {
+        self.inner.remove_account(account);
+        self.accounts.remove(account).await;
+    }
+
+    /// What this client counted since it was made.
+    pub fn metrics(&self) -> Metrics {
+        self.inner.counters.snapshot()
+    }
+
+    /// The end of every way to sign in: it is counted, and the account is listed.
+    async fn signed_in(&self, outcome: Result<SignIn, Error>) -> Result<SignIn, Error> {
+        self.inner.counters.acquired(outcome.as_ref().map(|_| TokenSource::IdentityProvider));
+        let signed_in = outcome?;
+        self.accounts.add(&signed_in.account).await;
+        Ok(signed_in)
+    }
+
+    /// Asks the authority who it is.
+    ///
+    /// # Errors
+    /// As [`Authority::metadata`].
+    pub async fn connect(&self) -> Result<(), Error> {
+        self.inner.authority.metadata().await.map(|_| ())
+    }
+}
+
+impl Client for PublicClient {}
+
+impl client::sealed::Client for PublicClient {
+    fn transport(&self) -> client::sealed::Transport {
+        client::sealed::Transport(self.inner.http.clone())
+    }
+}
