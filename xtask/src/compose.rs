@@ -35,12 +35,20 @@ pub fn journeys() -> Result<()> {
         let _ = compose(&["logs", "--no-color", "--tail", "30"]).status();
     }
     // `--remove-orphans` takes along what a journey started beside the stack.
-    let down = workspace::run(compose(&["down", "--volumes", "--remove-orphans", "--timeout", "10"]));
+    let down = workspace::run(compose(&[
+        "--profile",
+        "replicas",
+        "down",
+        "--volumes",
+        "--remove-orphans",
+        "--timeout",
+        "10",
+    ]));
     done.and(down)
 }
 
 fn up_and_run() -> Result<()> {
-    workspace::run(compose(&["up", "--build", "--wait", "--wait-timeout", "120"]))
+    workspace::run(compose(&["--profile", "replicas", "up", "--build", "--wait", "--wait-timeout", "120"]))
         .context("The containers did not come up healthy")?;
     // One after the other: they share one lab here, and some of them reset it or move its clock.
     let mut journeys = workspace::cargo(&["test", "-p", "e2e", "--", "--test-threads", "1"]);

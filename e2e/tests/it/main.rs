@@ -6,10 +6,12 @@
 
 mod browser;
 mod stack;
+mod visitor;
 
 mod journey_1_daemon_reads_the_directory;
 mod journey_2_user_signs_in;
 mod journey_3_web_app_calls_the_api;
 mod journey_4_api_acts_on_behalf_of_its_caller;
 mod journey_5_it_needs_the_user_again;
+mod replicas;
 mod what_goes_wrong;

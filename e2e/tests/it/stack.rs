@@ -54,17 +54,50 @@ impl Stack {
             .with_web_app_container(web_app);
         }
         let lab = EntraLab::start().await.unwrap();
-        let mut stack = Self {
-            lab: lab.url().to_owned(),
+        let mut stack = Self::nothing_at(lab.url());
+        stack.in_process = Some(lab);
+        let log: Vec<_> = web_app.iter().copied().filter(|(name, _)| *name == "RUST_LOG").collect();
+        stack.serve_all(&log, web_app);
+        stack
+    }
+
+    /// Processes at a lab of the test's own, all with these settings.
+    pub fn at(lab: EntraLab, changes: Changes<'_>) -> Self {
+        let mut stack = Self::nothing_at(lab.url());
+        stack.in_process = Some(lab);
+        stack.serve_all(changes, changes);
+        stack
+    }
+
+    /// One more API and one more site at the same lab. It does not outlive this one.
+    pub fn beside(&self, api: Changes<'_>, web_app: Changes<'_>) -> Self {
+        let mut stack = Self::nothing_at(&self.lab);
+        stack.serve_all(api, web_app);
+        stack
+    }
+
+    /// Ends the API and the site at once, as a crash does; the lab stays for as long as the returned stack.
+    pub fn kill(mut self) -> Self {
+        for process in &mut self.processes {
+            let _ = process.child.kill();
+            let _ = process.child.wait();
+        }
+        self
+    }
+
+    fn nothing_at(lab: &str) -> Self {
+        Self {
+            lab: lab.to_owned(),
             api: String::new(),
             web_app: String::new(),
             processes: Vec::new(),
-            in_process: Some(lab),
-        };
-        let log: Vec<_> = web_app.iter().copied().filter(|(name, _)| *name == "RUST_LOG").collect();
-        stack.api = stack.serve("web-api-obo", &log);
-        stack.web_app = stack.serve("web-app", web_app);
-        stack
+            in_process: None,
+        }
+    }
+
+    fn serve_all(&mut self, api: Changes<'_>, web_app: Changes<'_>) {
+        self.api = self.serve("web-api-obo", api);
+        self.web_app = self.serve("web-app", web_app);
     }
 
     /// One round of the daemon.
@@ -244,6 +277,9 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return; // It was killed.
+        }
         // SIGTERM, as every orchestrator does it; a container is removed with its process.
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let deadline = Instant::now() + STOP_LIMIT;
@@ -253,6 +289,13 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A command to the containers' engine, which must succeed.
+pub fn compose(arguments: &[&str]) {
+    let done =
+        Command::new("docker").current_dir(repository()).arg("compose").args(arguments).output().unwrap();
+    assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
 fn remove_extra_web_app() {
