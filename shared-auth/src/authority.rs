@@ -44,6 +44,15 @@ const REMEMBERED_TENANTS: u64 = 10_000;
 const MANY_TENANTS: [&str; 3] = ["common", "organizations", "consumers"];
 
 /// An authority: a tenant at an Entra host, or one of the other kinds.
+///
+/// ```no_run
+/// # async fn example(client: shared_auth::ConfidentialClient) -> Result<(), shared_auth::Error> {
+/// let authority = client.authority();
+/// println!("{} at {}", authority.tenant(), authority.origin());
+/// println!("tokens from {}", authority.metadata().await?.token_endpoint);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Authority {
     host: Url,

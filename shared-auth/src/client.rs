@@ -89,6 +89,18 @@ impl sealed::Client for ConfidentialClient {
 }
 
 /// Options for a [`ConfidentialClient`] beyond its registration.
+///
+/// ```no_run
+/// # fn example(config: shared_auth::EntraConfig) -> Result<(), shared_auth::ConfigError> {
+/// use shared_auth::ConfidentialClient;
+///
+/// let client = ConfidentialClient::builder(config)
+///     .memory_limit_bytes(16 * 1024 * 1024)
+///     .clock_skew_seconds(30)
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ConfidentialClientBuilder {
     config: EntraConfig,
@@ -394,6 +406,20 @@ impl Inner {
 }
 
 /// A signed-in user, as the token cache files it. Holds no token.
+///
+/// ```
+/// use shared_auth::Account;
+///
+/// let account = Account {
+///     home_account_id: "a0000000-0000-4000-8000-00000000000a.10000000-0000-4000-8000-000000000001".to_owned(),
+///     tenant_id: "10000000-0000-4000-8000-000000000001".to_owned(),
+///     username: "alice@contoso.test".to_owned(),
+/// };
+/// // It may be kept with the session: it names the tokens and is none.
+/// let kept: Account = serde_json::from_str(&serde_json::to_string(&account)?)?;
+/// assert_eq!(kept, account);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// `{object id}.{tenant id}` of the user's home, the same in every application.
@@ -405,6 +431,10 @@ pub struct Account {
 }
 
 /// Where a token came from.
+///
+/// ```
+/// assert_eq!(shared_auth::TokenSource::IdentityProvider.to_string(), "identity provider");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum TokenSource {
@@ -424,6 +454,19 @@ impl fmt::Display for TokenSource {
 }
 
 /// Why the cache did not simply answer.
+///
+/// ```no_run
+/// # async fn example(client: shared_auth::ConfidentialClient) -> Result<(), shared_auth::Error> {
+/// use shared_auth::CacheRefreshReason;
+///
+/// let token = client.acquire_token_for_client("api://orders/.default").await?;
+/// match token.refresh_reason {
+///     CacheRefreshReason::NotApplicable => println!("from the cache"),
+///     reason => println!("Entra was asked: {reason:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum CacheRefreshReason {
@@ -441,6 +484,15 @@ pub enum CacheRefreshReason {
 ///
 /// It shares the [`CachedToken`] with everybody else who got it, and reads like one: `result.access_token`,
 /// `result.expires_at`, `result.scopes`.
+///
+/// ```no_run
+/// # async fn example(client: shared_auth::ConfidentialClient) -> Result<(), shared_auth::Error> {
+/// let result = client.acquire_token_for_client("https://graph.microsoft.com/.default").await?;
+/// println!("{} from {} until {}", result.scopes, result.source, result.expires_at);
+/// let header = format!("Bearer {}", result.access_token.expose_secret()); // for the API, and for no log
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct AuthenticationResult<K: TokenKind> {

@@ -10,15 +10,46 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use jiff::{SignedDuration, Timestamp};
 
 /// Tells the time.
+///
+/// ```
+/// use jiff::Timestamp;
+/// use shared_auth::Clock;
+///
+/// #[derive(Debug)]
+/// struct Noon;
+///
+/// impl Clock for Noon {
+///     fn now(&self) -> Timestamp {
+///         Timestamp::from_second(1_800_014_400).unwrap_or(Timestamp::UNIX_EPOCH)
+///     }
+/// }
+/// ```
 pub trait Clock: Debug + Send + Sync {
     /// The present moment.
     fn now(&self) -> Timestamp;
 }
 
 /// A clock that several parts of a program share.
+///
+/// ```
+/// use jiff::Timestamp;
+/// use shared_auth::{ConfidentialClient, EntraConfig, ManualClock, SharedClock};
+///
+/// # fn example(config: EntraConfig) -> Result<(), shared_auth::ConfigError> {
+/// let clock: SharedClock = std::sync::Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH));
+/// let client = ConfidentialClient::builder(config).clock(clock.clone()).build()?;
+/// # Ok(())
+/// # }
+/// ```
 pub type SharedClock = Arc<dyn Clock>;
 
 /// The machine's clock. The default everywhere.
+///
+/// ```
+/// use shared_auth::{Clock, SystemClock};
+///
+/// assert!(SystemClock.now() > jiff::Timestamp::UNIX_EPOCH);
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

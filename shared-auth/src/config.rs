@@ -7,12 +7,35 @@ use crate::credential::ClientCredential;
 use crate::env::Env;
 
 /// The public cloud.
+///
+/// ```
+/// assert_eq!(shared_auth::Cloud::Public.authority_host(), shared_auth::PUBLIC_CLOUD);
+/// ```
 pub const PUBLIC_CLOUD: &str = "https://login.microsoftonline.com";
 
 /// Microsoft Graph in the public cloud.
+///
+/// ```
+/// # fn example(client: shared_auth::ConfidentialClient) -> Result<(), Box<dyn std::error::Error>> {
+/// let graph = shared_auth::DownstreamApi::new("Microsoft Graph", shared_auth::GRAPH.parse()?, &client);
+/// # Ok(())
+/// # }
+/// ```
 pub const GRAPH: &str = "https://graph.microsoft.com/v1.0";
 
 /// The registration of a confidential client, under the names that the Azure SDKs use.
+///
+/// ```
+/// use shared_auth::{ClientCredential, EntraConfig};
+///
+/// let secret = ClientCredential::secret("from a safe place");
+/// let config = EntraConfig::new(shared_auth::PUBLIC_CLOUD.parse()?, "organizations", "client id", secret);
+/// let config = EntraConfig {
+///     allowed_tenants: vec!["10000000-0000-4000-8000-000000000001".to_owned()],
+///     ..config
+/// };
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct EntraConfig {
     /// `AZURE_TENANT_ID`: a GUID or a domain of the tenant; where users sign in also `organizations`, `common` or
@@ -205,6 +228,13 @@ impl EntraConfig {
 }
 
 /// What a protected API expects of the tokens that reach it.
+///
+/// ```
+/// use shared_auth::ApiConfig;
+///
+/// let config = ApiConfig { scope: "orders.read".to_owned(), ..ApiConfig::new("c0ffee00") };
+/// assert_eq!(config.audiences, ["c0ffee00", "api://c0ffee00"]); // tokens of version 2.0, and of 1.0
+/// ```
 #[derive(Debug, Clone)]
 pub struct ApiConfig {
     /// `API_AUDIENCE`, blank-separated; by default the client id and `api://` + client id.
@@ -253,21 +283,54 @@ impl ApiConfig {
 }
 
 /// `TOKEN_CLOCK_SKEW_SECONDS`.
+///
+/// ```
+/// use shared_auth::Env;
+///
+/// assert_eq!(Env::from_pairs([("", "")]).read(shared_auth::clock_skew_seconds)?, 60);
+/// assert!(Env::from_pairs([("TOKEN_CLOCK_SKEW_SECONDS", "301")]).read(shared_auth::clock_skew_seconds).is_err());
+/// # Ok::<(), shared_auth::ConfigError>(())
+/// ```
 pub fn clock_skew_seconds(env: &mut Env) -> Option<u32> {
     env.number("TOKEN_CLOCK_SKEW_SECONDS", 60, 0..=300)
 }
 
 /// `JWKS_MIN_REFRESH_SECONDS`.
+///
+/// ```
+/// use shared_auth::Env;
+///
+/// let mut env = Env::from_pairs([("JWKS_MIN_REFRESH_SECONDS", "30")]);
+/// assert_eq!(env.read(shared_auth::jwks_min_refresh_seconds)?, 30);
+/// # Ok::<(), shared_auth::ConfigError>(())
+/// ```
 pub fn jwks_min_refresh_seconds(env: &mut Env) -> Option<u32> {
     env.number("JWKS_MIN_REFRESH_SECONDS", 300, 1..=86_400)
 }
 
 /// An address that must be there: http or https, with a host, without query or fragment.
+///
+/// ```
+/// use shared_auth::Env;
+///
+/// let mut env = Env::from_pairs([("API_BASE_URL", "https://api.example/v1")]);
+/// assert_eq!(env.read(|env| shared_auth::url(env, "API_BASE_URL"))?.path(), "/v1");
+/// assert!(Env::from_pairs([("API_BASE_URL", "localhost:4000")]).read(|env| shared_auth::url(env, "API_BASE_URL")).is_err());
+/// # Ok::<(), shared_auth::ConfigError>(())
+/// ```
 pub fn url(env: &mut Env, name: &'static str) -> Option<Url> {
     env.required::<HttpUrl>(name).map(|url| url.0)
 }
 
 /// An address with a default; see [`url()`].
+///
+/// ```
+/// use shared_auth::Env;
+///
+/// let graph = Env::from_pairs([("", "")]).read(|env| shared_auth::url_or(env, "GRAPH_BASE_URL", shared_auth::GRAPH))?;
+/// assert_eq!(graph.as_str(), shared_auth::GRAPH);
+/// # Ok::<(), shared_auth::ConfigError>(())
+/// ```
 pub fn url_or(env: &mut Env, name: &'static str, default: &str) -> Option<Url> {
     match optional_url(env, name)? {
         Some(url) => Some(url),
@@ -276,12 +339,27 @@ pub fn url_or(env: &mut Env, name: &'static str, default: &str) -> Option<Url> {
 }
 
 /// An address that may be absent; see [`url()`]. The outer `None` means that a problem was noted.
+///
+/// ```
+/// use shared_auth::Env;
+///
+/// assert_eq!(Env::from_pairs([("", "")]).read(|env| shared_auth::optional_url(env, "REDIS_UI"))?, None);
+/// # Ok::<(), shared_auth::ConfigError>(())
+/// ```
 #[allow(clippy::option_option, reason = "absent and malformed are different answers")]
 pub fn optional_url(env: &mut Env, name: &'static str) -> Option<Option<Url>> {
     Some(env.optional::<HttpUrl>(name)?.map(|url| url.0))
 }
 
 /// The origin of a site, such as `https://app.example`, which may be absent: an address without a path.
+///
+/// ```
+/// use shared_auth::Env;
+///
+/// let mut env = Env::from_pairs([("PUBLIC_URL", "https://app.example/path")]);
+/// assert!(env.read(|env| shared_auth::optional_origin(env, "PUBLIC_URL")).is_err());
+/// # Ok::<(), shared_auth::ConfigError>(())
+/// ```
 #[allow(clippy::option_option, reason = "absent and malformed are different answers")]
 pub fn optional_origin(env: &mut Env, name: &'static str) -> Option<Option<Url>> {
     let url = optional_url(env, name)?;

@@ -106,6 +106,17 @@ impl DownstreamApi {
 }
 
 /// A call that has not been made yet; `.await` it for the answer as JSON.
+///
+/// ```no_run
+/// # async fn example(
+/// #     graph: shared_auth::DownstreamApi,
+/// #     token: shared_auth::AccessToken<shared_auth::User>,
+/// # ) -> Result<(), shared_auth::Error> {
+/// let newest: serde_json::Value =
+///     graph.get("/me/messages", &token).query("$top", "5").query("$select", "subject").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "nothing happens before `.await`"]
 pub struct ApiRequest<T> {
@@ -170,6 +181,18 @@ impl<T: DeserializeOwned + 'static> IntoFuture for ApiRequest<T> {
 }
 
 /// An API's no.
+///
+/// ```
+/// use shared_auth::Error;
+///
+/// fn explain(error: &Error) -> String {
+///     match error {
+///         Error::Downstream(no) if no.challenge.is_some() => "the user has to do something first".to_owned(),
+///         Error::Downstream(no) if no.status == 429 => format!("again in {:?} s", no.retry_after),
+///         other => other.to_string(),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DownstreamError {

@@ -28,6 +28,14 @@ pub struct Env {
 }
 
 /// What is wrong with one setting.
+///
+/// ```
+/// use shared_auth::Env;
+///
+/// let error = Env::from_pairs([("PORT", "s3cret")]).read(|env| env.or::<u16>("PORT", 1)).unwrap_err();
+/// assert_eq!(error.problems[0].name, "PORT");
+/// assert!(!error.to_string().contains("s3cret"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The variable.
@@ -37,6 +45,13 @@ pub struct Problem {
 }
 
 /// The settings cannot be used; every problem at once.
+///
+/// ```
+/// use shared_auth::ConfigError;
+///
+/// let error = ConfigError::new("TIMEOUT_SECONDS", "must be at least 1");
+/// assert!(error.to_string().contains("TIMEOUT_SECONDS: must be at least 1"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
     /// One entry for each variable that is missing or malformed.

@@ -13,6 +13,20 @@ use crate::protocol::error_response::ErrorResponse;
 use crate::protocol::scope::Scopes;
 
 /// What can go wrong, by who can do something about it.
+///
+/// ```
+/// use shared_auth::Error;
+///
+/// fn next_action(error: &Error) -> &'static str {
+///     match error {
+///         Error::Config(_) => "fix the settings",
+///         Error::InteractionRequired(_) => "send the user to sign in",
+///         Error::InvalidToken(_) => "answer 401",
+///         error if error.is_retryable() => "try again a little later",
+///         _ => "look up the code",
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -167,6 +181,14 @@ impl From<DownstreamError> for Error {
 }
 
 /// No usable answer from an endpoint.
+///
+/// ```
+/// # fn example(error: shared_auth::Error) {
+/// if let shared_auth::Error::Transport(error) = error {
+///     println!("{} at {}: {}; retry: {}", error.tried, error.endpoint, error.happened, error.retryable);
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{tried} at {endpoint}: {happened}{}", .correlation_id.as_ref().map(|id| format!(" [correlation id {id}]")).unwrap_or_default())]
 pub struct TransportError {
@@ -183,6 +205,14 @@ pub struct TransportError {
 }
 
 /// Entra asked us to wait (HTTP 429, or 5xx with `Retry-After`). Until then the same request is not sent again.
+///
+/// ```
+/// # fn example(error: shared_auth::Error) {
+/// if let shared_auth::Error::Throttled(wait) = error {
+///     println!("not before {}", wait.until);
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{cause}; Entra asks us to wait until {until}, and the same request is not sent before")]
 #[non_exhaustive]
@@ -194,6 +224,15 @@ pub struct Throttled {
 }
 
 /// Entra's no, field by field.
+///
+/// ```
+/// # fn example(error: shared_auth::Error) {
+/// if let Some(no) = error.refusal() {
+///     // Fields decide, the prose never does.
+///     println!("{} {:?} {:?}, correlation id {:?}", no.error, no.suberror, no.codes, no.correlation_id);
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub struct Refusal {
@@ -288,6 +327,13 @@ impl fmt::Display for Refusal {
 }
 
 /// Only the user can continue.
+///
+/// ```
+/// use shared_auth::{Error, InteractionRequired};
+///
+/// let error = Error::from(InteractionRequired::no_account("Mail.Read".into()));
+/// assert!(error.to_string().contains("Sign in again"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InteractionRequired {
     /// What a token was wanted for.
@@ -319,6 +365,13 @@ impl fmt::Display for InteractionRequired {
 }
 
 /// Why the answer to a sign-in cannot be used.
+///
+/// ```
+/// use shared_auth::{AuthorizationResponse, SignInError};
+///
+/// let twice = AuthorizationResponse::parse("code=a&code=b&state=s").unwrap_err();
+/// assert!(matches!(twice, SignInError::Malformed(_)));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignInError {

@@ -16,6 +16,14 @@ pub(crate) use deployment::Replicas;
 use crate::config::EntraConfig;
 
 /// What a finding is about.
+///
+/// ```
+/// use shared_auth::{Finding, Lint};
+///
+/// fn new_to_us(findings: Vec<Finding>) -> Vec<Finding> {
+///     findings.into_iter().filter(|finding| finding.lint != Lint::MemoryCache).collect()
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Lint {
@@ -51,6 +59,21 @@ impl Lint {
 }
 
 /// A likely mistake, with what helps.
+///
+/// ```
+/// use shared_auth::{ClientCredential, Deployment, EntraConfig, lint};
+///
+/// let entra = EntraConfig::new(
+///     shared_auth::PUBLIC_CLOUD.parse()?,
+///     "contoso.com",
+///     "client id",
+///     ClientCredential::secret("…"),
+/// );
+/// for finding in lint(&entra, &Deployment::new().user_scopes("https://graph.microsoft.com/.default User.Read")) {
+///     println!("{}: {}", finding.lint.name(), finding.sentence);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
@@ -67,11 +90,33 @@ impl fmt::Display for Finding {
 }
 
 /// Looks for likely mistakes. No network; the expiry of credentials is left to [`lint_at`].
+///
+/// ```
+/// use shared_auth::{ClientCredential, Deployment, EntraConfig, Lint, lint};
+///
+/// let open = EntraConfig::new(
+///     shared_auth::PUBLIC_CLOUD.parse()?,
+///     "common",
+///     "client id",
+///     ClientCredential::secret("…"),
+/// );
+/// let findings = lint(&open, &Deployment::new().app_scopes("https://graph.microsoft.com/.default"));
+/// assert!(findings.iter().any(|finding| finding.lint == Lint::NoTenant));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn lint(entra: &EntraConfig, deployment: &Deployment) -> Vec<Finding> {
     find(entra, deployment, None)
 }
 
 /// As [`lint`], and says which credential ends within 30 days of `now`, or has ended.
+///
+/// ```
+/// # fn example(entra: shared_auth::EntraConfig) {
+/// use shared_auth::{Clock, Deployment, SystemClock, lint_at};
+///
+/// let findings = lint_at(&entra, &Deployment::new(), SystemClock.now());
+/// # }
+/// ```
 pub fn lint_at(entra: &EntraConfig, deployment: &Deployment, now: Timestamp) -> Vec<Finding> {
     find(entra, deployment, Some(now))
 }

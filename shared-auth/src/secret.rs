@@ -42,18 +42,43 @@ macro_rules! secret {
 
 secret!(
     /// The password of an application (`client_secret`, RFC 6749 §2.3.1).
+    ///
+    /// ```
+    /// use shared_auth::{ClientCredential, ClientSecret};
+    ///
+    /// let credential = ClientCredential::Secret(ClientSecret::new("from a safe place"));
+    /// assert_eq!(format!("{credential:?}"), "Secret(ClientSecret(…))");
+    /// ```
     ClientSecret
 );
 secret!(
     /// A signed statement by which an application proves who it is (RFC 7523 §2.2), in place of a secret.
+    ///
+    /// ```
+    /// use shared_auth::ClientAssertion;
+    ///
+    /// assert_eq!(format!("{:?}", ClientAssertion::new("eyJ…")), "ClientAssertion(…)");
+    /// ```
     ClientAssertion
 );
 secret!(
     /// A refresh token (RFC 6749 §1.5). It never leaves this crate but for the token endpoint.
+    ///
+    /// ```
+    /// use shared_auth::RefreshToken;
+    ///
+    /// assert_eq!(format!("{:?}", RefreshToken::new("0.AX…")), "RefreshToken(…)");
+    /// ```
     RefreshToken
 );
 secret!(
     /// The code that `/authorize` hands out (RFC 6749 §4.1.2): single use, about ten minutes.
+    ///
+    /// ```
+    /// use shared_auth::AuthorizationCode;
+    ///
+    /// assert_eq!(format!("{:?}", AuthorizationCode::new("0.AX…")), "AuthorizationCode(…)");
+    /// ```
     AuthorizationCode
 );
 secret!(
@@ -100,6 +125,16 @@ impl fmt::Debug for TokenDigest {
 ///
 /// It knows when it ends, so that no token which was got with it is served from a cache after that. Clones share the
 /// text.
+///
+/// ```
+/// use jiff::Timestamp;
+/// use shared_auth::UserAssertion;
+///
+/// // Guards make it (`UserCaller::assertion`); by hand only where a token was checked elsewhere.
+/// let assertion = UserAssertion::new("eyJ…", Timestamp::from_second(1_800_000_000)?);
+/// assert_eq!(format!("{assertion:?}"), "UserAssertion(…)");
+/// # Ok::<(), jiff::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct UserAssertion(Arc<Presented>);
 
@@ -144,10 +179,26 @@ impl fmt::Debug for UserAssertion {
 }
 
 /// Marks tokens that an application got for itself.
+///
+/// ```compile_fail,E0308
+/// use shared_auth::{AccessToken, App, User};
+///
+/// fn for_a_user(_token: AccessToken<User>) {}
+/// for_a_user(AccessToken::<App>::new("…")); // does not compile
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum App {}
 
 /// Marks tokens that were issued for a signed-in user.
+///
+/// ```
+/// use shared_auth::{AccessToken, User};
+///
+/// fn calls_for_a_user(token: &AccessToken<User>) -> String {
+///     format!("{token:?}")
+/// }
+/// assert_eq!(calls_for_a_user(&AccessToken::new("eyJ…")), "AccessToken<user>(…)");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum User {}
 
@@ -155,6 +206,17 @@ pub enum User {}
 ///
 /// The two never meet: caches, results and callers are typed by it, so that an app-only token cannot be returned
 /// where a user's was asked for.
+///
+/// ```
+/// use shared_auth::{AccessToken, App, TokenKind, User};
+///
+/// /// Takes either, and knows which.
+/// fn kind<K: TokenKind>(_token: &AccessToken<K>) -> &'static str {
+///     K::NAME
+/// }
+///
+/// assert_eq!((kind(&AccessToken::<App>::new("…")), kind(&AccessToken::<User>::new("…"))), ("app", "user"));
+/// ```
 pub trait TokenKind: Send + Sync + 'static {
     /// `app` or `user`, for logs.
     const NAME: &'static str;

@@ -18,6 +18,16 @@ use crate::error::Error;
 const LOG_FILTER: &str = "RUST_LOG";
 
 /// What a program says about itself.
+///
+/// ```
+/// use shared_auth::service::{Health, Service};
+///
+/// const SERVICE: Service = Service {
+///     name: "my-api",
+///     flags: &["--once"],
+///     health: Health::Http { default_listen: "127.0.0.1:4000" },
+/// };
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Service {
     /// The name of the binary.
@@ -29,6 +39,16 @@ pub struct Service {
 }
 
 /// How a program is asked whether it is well.
+///
+/// ```
+/// use shared_auth::service::Health;
+///
+/// // A program without a port is well while it touches a file.
+/// let health = Health::Custom(|env| {
+///     let file = env.or("HEARTBEAT_FILE", "/tmp/heartbeat".to_owned()).ok_or("HEARTBEAT_FILE cannot be used")?;
+///     std::fs::metadata(&file).map(|_| ()).map_err(|_| format!("{file} is not there"))
+/// });
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Health {
@@ -46,6 +66,23 @@ pub enum Health {
 /// Exit codes: 0 for a good end, 1 for a failure (one sentence on standard error), 2 for settings or arguments that
 /// cannot be used (all problems at once). A file `.env` in the working directory is read first; variables that are set
 /// already win over it.
+///
+/// ```no_run
+/// use shared_auth::service::{self, Health, Service};
+/// use shared_auth::{ConfidentialClient, EntraConfig, Error};
+///
+/// fn main() -> std::process::ExitCode {
+///     let health = Health::Http { default_listen: "127.0.0.1:4000" };
+///     service::run(Service { name: "my-api", flags: &[], health }, EntraConfig::from_env, serve)
+/// }
+///
+/// async fn serve(config: EntraConfig) -> Result<(), Error> {
+///     let client = ConfidentialClient::new(config)?;
+///     service::until_reachable(&client).await?;
+///     service::shutdown().await; // in place of a server
+///     Ok(())
+/// }
+/// ```
 pub fn run<S, F, E>(
     service: Service,
     settings: impl FnOnce(&mut Env) -> Option<S>,
@@ -97,11 +134,24 @@ where
 }
 
 /// True where the program was started with this flag.
+///
+/// ```
+/// assert!(!shared_auth::service::flag("--once"));
+/// ```
 pub fn flag(name: &str) -> bool {
     std::env::args().skip(1).any(|argument| argument == name)
 }
 
 /// `LISTEN_ADDR`, or the program's default.
+///
+/// ```
+/// use shared_auth::{Env, service};
+///
+/// let mut env = Env::from_pairs([("LISTEN_ADDR", "127.0.0.1:0")]);
+/// assert_eq!(env.read(|env| service::listen_addr(env, "127.0.0.1:4000"))?.port(), 0);
+/// assert!(Env::from_pairs([("LISTEN_ADDR", "4000")]).read(|env| service::listen_addr(env, "")).is_err());
+/// # Ok::<(), shared_auth::ConfigError>(())
+/// ```
 pub fn listen_addr(env: &mut Env, default: &'static str) -> Option<SocketAddr> {
     let text = env.or("LISTEN_ADDR", default.to_owned())?;
     match text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next()) {
@@ -114,6 +164,15 @@ pub fn listen_addr(env: &mut Env, default: &'static str) -> Option<SocketAddr> {
 }
 
 /// Opens the port; port 0 takes any that is free.
+///
+/// ```
+/// use shared_auth::service;
+///
+/// let first = service::bind(([127, 0, 0, 1], 0).into())?;
+/// let error = service::bind(first.local_addr()?).unwrap_err().to_string();
+/// assert!(error.contains("another program has it"), "{error}");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// # Errors
 /// One sentence that says what to do about it.
@@ -132,12 +191,26 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, std::io::Error> {
 }
 
 /// Says on standard output where the program can be reached: one line, for people and for scripts.
+///
+/// ```
+/// let url = "http://127.0.0.1:4000/".parse()?;
+/// shared_auth::service::listening("my-api", &url); // my-api listening on http://127.0.0.1:4000
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[allow(clippy::print_stdout, reason = "this line is the program's interface")]
 pub fn listening(name: &str, url: &Url) {
     println!("{name} listening on {}", url.as_str().trim_end_matches('/'));
 }
 
 /// Waits until the authority answers, with a log line for each try.
+///
+/// ```no_run
+/// # async fn example(client: shared_auth::ConfidentialClient) -> Result<(), shared_auth::Error> {
+/// shared_auth::service::until_reachable(&client).await?;
+/// println!("the authority answers, and it is the configured one");
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// At once where waiting does not help: Entra does not know the tenant, or somebody else answers in its place.
@@ -167,6 +240,15 @@ async fn keep_trying(client: &ConfidentialClient) -> Result<(), Error> {
 }
 
 /// Ends when the program is asked to stop: SIGTERM, or Ctrl-C.
+///
+/// ```no_run
+/// # async fn example() {
+/// tokio::select! {
+///     () = tokio::time::sleep(std::time::Duration::from_secs(60)) => println!("work"),
+///     () = shared_auth::service::shutdown() => println!("asked to stop"),
+/// }
+/// # }
+/// ```
 pub async fn shutdown() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]

@@ -109,6 +109,14 @@ pub struct Settings {
 }
 
 /// One entry of `DownstreamApis`.
+///
+/// ```
+/// use shared_auth::{ConfidentialClient, DownstreamApi, Settings};
+///
+/// fn orders(settings: &Settings, client: &ConfidentialClient) -> Option<DownstreamApi> {
+///     Some(settings.downstream.get("Orders")?.api("the order API", client))
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DownstreamSettings {

@@ -49,10 +49,30 @@ pub struct BearerAuth {
 }
 
 /// Lets users in whose token carries a scope. Made by [`BearerAuth::require_scope`].
+///
+/// ```
+/// use actix_web::web;
+/// use shared_auth::actix::{BearerAuth, UserCaller};
+///
+/// fn routes(app: &mut web::ServiceConfig, auth: &BearerAuth) {
+///     let messages = |user: UserCaller| async move { user.object_id.clone() };
+///     app.service(web::resource("/messages").wrap(auth.require_scope("access_as_user")).get(messages));
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct RequireScope(Guard);
 
 /// Lets applications in whose token carries an app role. Made by [`BearerAuth::require_role`].
+///
+/// ```
+/// use actix_web::web;
+/// use shared_auth::actix::{AppCaller, BearerAuth};
+///
+/// fn routes(app: &mut web::ServiceConfig, auth: &BearerAuth) {
+///     let directory = |app: AppCaller| async move { app.client_id.clone() };
+///     app.service(web::resource("/directory").wrap(auth.require_role("Directory.Read")).get(directory));
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct RequireRole(Guard);
 

@@ -28,6 +28,14 @@ use crate::jwt::{AppClaims, UserClaims};
 pub struct UserCaller(Arc<UserClaims>);
 
 /// The application that is calling for itself; for routes behind [`RequireRole`](super::RequireRole).
+///
+/// ```
+/// use shared_auth::actix::AppCaller;
+///
+/// async fn report(app: AppCaller) -> String {
+///     format!("for the application {} with the roles {:?}", app.client_id, app.roles)
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct AppCaller(Arc<AppClaims>);
 

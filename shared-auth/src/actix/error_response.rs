@@ -27,6 +27,23 @@ use crate::protocol::challenge::Challenge;
 /// | the API behind this one: not there | 404 | `not_found` | |
 /// | the API behind this one: wait | 503 | `upstream_unavailable` | |
 /// | the API behind this one: anything else | 502 | `downstream_failed` | |
+///
+/// ```
+/// use actix_web::web;
+/// use shared_auth::actix::{ApiError, UserCaller};
+/// use shared_auth::{ConfidentialClient, DownstreamApi};
+///
+/// // Whatever fails on the way, the caller's own client can act upon the answer.
+/// async fn profile(
+///     user: UserCaller,
+///     client: web::Data<ConfidentialClient>,
+///     graph: web::Data<DownstreamApi>,
+/// ) -> Result<web::Json<serde_json::Value>, ApiError> {
+///     let token = client.acquire_token_on_behalf_of(user.assertion(), "User.Read").await?;
+///     let me = graph.get("/me", &token.access_token).await?;
+///     Ok(web::Json(me))
+/// }
+/// ```
 #[derive(Debug)]
 pub struct ApiError(Fault);
 

@@ -11,6 +11,16 @@ use actix_web::{HttpResponse, ResponseError};
 use crate::error::{Error, SignInError};
 
 /// What a failure page shows. All texts are for people.
+///
+/// ```
+/// use shared_auth::actix::{Failure, SignedInUser};
+///
+/// /// Goes into [`SignInOptions`](shared_auth::actix::SignInOptions). A template escapes; so does a real app.
+/// fn page(failure: &Failure, _user: Option<&SignedInUser>) -> String {
+///     let retry = failure.retry.as_deref().unwrap_or("/");
+///     format!("<h1>{}</h1><p>{}</p><a href=\"{retry}\">{}</a>", failure.title, failure.what_happened, failure.what_to_do)
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
@@ -32,6 +42,17 @@ pub struct Failure {
 
 /// The error of a page's handler. [`SignInRoutes::failures`](super::SignInRoutes::failures) turns it into a sign-in,
 /// where that helps, or into a [`Failure`] page.
+///
+/// ```
+/// use shared_auth::Scopes;
+/// use shared_auth::actix::{PageError, SignedInUser};
+///
+/// async fn mail(user: SignedInUser) -> Result<String, PageError> {
+///     // Where Entra wants to see the user again, this `?` becomes a sign-in that comes back to this page.
+///     let token = user.acquire_token(&Scopes::from("Mail.Read")).await?;
+///     Ok(format!("a token until {}", token.expires_at))
+/// }
+/// ```
 #[derive(Debug)]
 pub struct PageError(pub(super) Reason);
 

@@ -29,6 +29,15 @@ use crate::secret::User;
 const OPEN_SIGN_INS: usize = 8;
 
 /// The key that signs the session cookie: 64 bytes, given as base64 (`SESSION_KEY`).
+///
+/// ```
+/// use shared_auth::actix::CookieKey;
+///
+/// let key: CookieKey = format!("{}==", "A".repeat(86)).parse()?; // in a program: from SESSION_KEY
+/// assert!("too short".parse::<CookieKey>().is_err());
+/// assert_eq!(format!("{key:?}"), "CookieKey(…)");
+/// # Ok::<(), &'static str>(())
+/// ```
 #[derive(Clone)]
 pub struct CookieKey(pub(super) Key);
 
@@ -53,6 +62,17 @@ impl std::fmt::Debug for CookieKey {
 ///
 /// A handler with this argument runs for signed-in users only; everybody else is sent to sign in and comes back to the
 /// same page. `Option<SignedInUser>` is for pages that greet both.
+///
+/// ```
+/// use shared_auth::actix::SignedInUser;
+///
+/// async fn home(user: Option<SignedInUser>) -> String {
+///     match user {
+///         Some(user) => format!("Hello, {}", user.name()),
+///         None => "Hello, whoever you are".to_owned(),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct SignedInUser {
     user: StoredUser,

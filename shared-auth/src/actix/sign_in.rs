@@ -37,6 +37,21 @@ const CALLBACK: &str = "/signin-oidc";
 const SIGNED_OUT: &str = "/signout-callback-oidc";
 
 /// What the sign-in of an app needs to know.
+///
+/// ```
+/// use shared_auth::Env;
+/// use shared_auth::actix::SignInOptions;
+///
+/// let mut env = Env::from_pairs([("SESSION_KEY", format!("{}==", "A".repeat(86)))]);
+/// let session_key = env.read(|env| env.required("SESSION_KEY"))?;
+/// let options = SignInOptions {
+///     public_url: "https://app.example".parse()?,
+///     scopes: "api://c0ffee00-0000-4000-8000-000000004000/access_as_user User.Read".into(),
+///     session_key,
+///     render_failure: |failure, _user| failure.title.clone(), // the app's own template
+/// };
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct SignInOptions {
     /// The origin that browsers see. The redirect URI is built from it and never from request headers, which the
@@ -305,6 +320,18 @@ fn own_path(public_url: &Url, wanted: &str) -> String {
 }
 
 /// The middleware behind [`SignInRoutes::failures`].
+///
+/// ```no_run
+/// use actix_web::{App, HttpServer};
+/// use shared_auth::actix::SignInRoutes;
+///
+/// # async fn example(sign_in: SignInRoutes) -> std::io::Result<()> {
+/// HttpServer::new(move || App::new().wrap(sign_in.failures()).wrap(sign_in.sessions()))
+///     .bind(("127.0.0.1", 3000))?
+///     .run()
+///     .await
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Failures {
     routes: Rc<SignInRoutes>,

@@ -16,6 +16,14 @@ use crate::protocol::scope::Scopes;
 
 /// What is done about an authority host that is not in our table of clouds. Applies to Entra authorities; the others
 /// have hosts of their own, which no cloud knows.
+///
+/// ```
+/// use shared_auth::{EntraConfig, InstanceDiscovery};
+///
+/// fn careful(config: EntraConfig) -> EntraConfig {
+///     EntraConfig { instance_discovery: InstanceDiscovery::validate(), ..config }
+/// }
+/// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum InstanceDiscovery {

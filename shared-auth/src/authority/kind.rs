@@ -3,6 +3,19 @@
 use url::Url;
 
 /// Whose rules an authority follows.
+///
+/// ```
+/// use shared_auth::{AuthorityKind, ClientCredential, EntraConfig};
+///
+/// let kind = |address: &str| -> Result<AuthorityKind, Box<dyn std::error::Error>> {
+///     Ok(EntraConfig::with_authority(&address.parse()?, "id", ClientCredential::secret("…")).authority_kind)
+/// };
+/// assert_eq!(kind("https://login.microsoftonline.us/contoso.com")?, AuthorityKind::Entra);
+/// assert_eq!(kind("https://contoso.ciamlogin.com")?, AuthorityKind::Ciam);
+/// assert_eq!(kind("https://fs.contoso.com/adfs")?, AuthorityKind::Adfs);
+/// assert_eq!(kind("https://accounts.example/realms/x")?, AuthorityKind::Oidc);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AuthorityKind {

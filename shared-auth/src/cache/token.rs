@@ -12,6 +12,15 @@ const EXPIRY_BUFFER: SignedDuration = SignedDuration::from_mins(5);
 const LONGEST_LIFETIME: SignedDuration = SignedDuration::from_hours(48);
 
 /// An access token as it was issued: what everybody shares who gets it, from the first caller to the last hit.
+///
+/// ```no_run
+/// # async fn example(client: shared_auth::ConfidentialClient) -> Result<(), shared_auth::Error> {
+/// let result = client.acquire_token_for_client("api://orders/.default").await?;
+/// let token: &shared_auth::CachedToken<shared_auth::App> = &result;
+/// println!("{} until {}", token.scopes, token.expires_at);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct CachedToken<K: TokenKind> {

@@ -14,6 +14,13 @@ use crate::secret::ClientAssertion;
 type Callback = dyn Fn(AssertionContext) -> BoxFuture<'static, Result<ClientAssertion, Error>> + Send + Sync;
 
 /// A callback that makes assertions; see [`ClientCredential::client_assertion`].
+///
+/// ```
+/// use shared_auth::{ClientAssertion, ClientCredential};
+///
+/// let credential = ClientCredential::client_assertion(|_| async { Ok::<_, std::io::Error>(ClientAssertion::new("…")) });
+/// assert!(matches!(credential, ClientCredential::Assertion(_)));
+/// ```
 #[derive(Clone)]
 pub struct AssertionCallback(Arc<Callback>);
 

@@ -22,6 +22,13 @@ use crate::secret::ClientAssertion;
 const FILE_LIMIT: u64 = 64 * 1024;
 
 /// A file in which the platform keeps a token for this workload; see [`ClientCredential::federated_token_file`].
+///
+/// ```
+/// use shared_auth::ClientCredential;
+///
+/// let credential = ClientCredential::federated_token_file("/var/run/secrets/azure/tokens/azure-identity-token");
+/// assert!(matches!(credential, ClientCredential::Federated(_)));
+/// ```
 #[derive(Debug, Clone)]
 pub struct FederatedTokenFile {
     /// The setting that errors name.

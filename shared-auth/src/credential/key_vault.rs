@@ -36,6 +36,17 @@ const LOOK_AGAIN_AFTER_A_FAILURE: SignedDuration = SignedDuration::from_mins(1);
 type Tokens = dyn Fn(String) -> BoxFuture<'static, Result<AccessToken<App>, Error>> + Send + Sync;
 
 /// Where the token for the vault comes from: a [`ManagedIdentity`], another [`ConfidentialClient`], or a closure.
+///
+/// ```no_run
+/// use shared_auth::{ClientCertificate, ManagedIdentity, ManagedIdentityId};
+///
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let identity = ManagedIdentity::builder(ManagedIdentityId::SystemAssigned).build()?;
+/// let vault = "https://contoso.vault.azure.net".parse()?;
+/// let certificate = ClientCertificate::from_key_vault(vault, "daemon-app", identity)?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct KeyVaultAccess(Arc<Tokens>);
 

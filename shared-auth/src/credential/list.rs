@@ -18,6 +18,13 @@ const ABOUT_THE_CREDENTIAL: [u32; 8] =
     [7_000_215, 7_000_222, 700_027, 700_024, 7_000_214, 1_000_502, 7_000_274, 7_000_277];
 
 /// Credentials in the order of preference; made by [`ClientCredential::first_of`]. Clones share which one works.
+///
+/// ```
+/// use shared_auth::ClientCredential;
+///
+/// let list = ClientCredential::first_of([ClientCredential::secret("new"), ClientCredential::secret("old")]);
+/// assert!(matches!(list, ClientCredential::FirstOf(_)));
+/// ```
 #[derive(Clone)]
 pub struct CredentialList {
     members: Arc<[ClientCredential]>,

@@ -31,6 +31,13 @@ use crate::protocol::scope::Scopes;
 use crate::secret::{App, ClientAssertion};
 
 /// Which of the machine's identities is meant.
+///
+/// ```
+/// use shared_auth::ManagedIdentityId;
+///
+/// let id = ManagedIdentityId::UserAssignedClientId("c0ffee00-0000-4000-8000-000000005000".to_owned());
+/// assert_ne!(id, ManagedIdentityId::default()); // the machine's own
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ManagedIdentityId {

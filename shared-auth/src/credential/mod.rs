@@ -32,6 +32,17 @@ use crate::http::Http;
 use crate::secret::{ClientAssertion, ClientSecret};
 
 /// The proof that a confidential client sends with each token request (RFC 6749 §2.3).
+///
+/// ```
+/// use shared_auth::ClientCredential;
+///
+/// // In the cluster the platform's token, on a developer's machine a secret.
+/// let credential = ClientCredential::first_of([
+///     ClientCredential::federated_token_file("/var/run/secrets/azure/tokens/azure-identity-token"),
+///     ClientCredential::secret("from a safe place"),
+/// ]);
+/// assert!(!format!("{credential:?}").contains("safe place"));
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ClientCredential {
@@ -50,6 +61,18 @@ pub enum ClientCredential {
 }
 
 /// What a client assertion is made for: who proves itself, to whom, in which request.
+///
+/// ```
+/// use shared_auth::{AssertionContext, ClientAssertion, ClientCredential};
+///
+/// async fn sign(asked: AssertionContext) -> Result<ClientAssertion, std::io::Error> {
+///     // A key that never leaves its hardware would sign these claims (RFC 7523 §3).
+///     let claims = format!(r#"{{"iss":"{0}","sub":"{0}","aud":"{1}"}}"#, asked.client_id, asked.token_endpoint);
+///     Ok(ClientAssertion::new(claims))
+/// }
+///
+/// let credential = ClientCredential::client_assertion(sign);
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct AssertionContext {

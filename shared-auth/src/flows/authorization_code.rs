@@ -70,6 +70,18 @@ impl ConfidentialClient {
 }
 
 /// The start of a sign-in; `.await` it.
+///
+/// ```no_run
+/// # async fn example(client: shared_auth::ConfidentialClient) -> Result<(), Box<dyn std::error::Error>> {
+/// let redirect_uri = "https://app.example/signin-oidc".parse()?;
+/// let flow = client
+///     .initiate_auth_code_flow("User.Read", &redirect_uri)
+///     .prompt("select_account")
+///     .claims(r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#)
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "nothing happens before `.await`"]
 pub struct InitiateAuthCodeFlow {
@@ -186,6 +198,16 @@ impl InitiateAuthCodeFlow {
 }
 
 /// What one sign-in must remember while the browser is at Entra. Opaque, single use, for the server side only.
+///
+/// ```
+/// use shared_auth::{AuthCodeFlow, AuthorizationResponse};
+///
+/// /// Several tabs may sign in at once: `state` tells which of them is answered. An answered flow is taken out.
+/// fn answered(open: &mut Vec<AuthCodeFlow>, response: &AuthorizationResponse) -> Option<AuthCodeFlow> {
+///     let index = open.iter().position(|flow| flow.is_answered_by(response))?;
+///     Some(open.swap_remove(index))
+/// }
+/// ```
 #[derive(Clone, Serialize, Deserialize)]
 pub struct AuthCodeFlow {
     state: String,
@@ -227,6 +249,14 @@ impl fmt::Debug for AuthCodeFlow {
 }
 
 /// What Entra sent back to the redirect URI (RFC 6749 §4.1.2).
+///
+/// ```
+/// use shared_auth::AuthorizationResponse;
+///
+/// let response = AuthorizationResponse::parse("code=0.AX…&state=xyz&session_state=1")?;
+/// assert!(!format!("{response:?}").contains("0.AX"), "a code is never printed");
+/// # Ok::<(), shared_auth::SignInError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct AuthorizationResponse {
     state: String,

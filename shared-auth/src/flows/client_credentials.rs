@@ -36,6 +36,17 @@ impl ConfidentialClient {
 }
 
 /// A request for an application's own token; `.await` it.
+///
+/// ```no_run
+/// # async fn example(client: shared_auth::ConfidentialClient) -> Result<(), shared_auth::Error> {
+/// let token = client
+///     .acquire_token_for_client("https://graph.microsoft.com/.default")
+///     .tenant("fabrikam.com") // a customer's tenant, instead of the configured one
+///     .force_refresh()        // the cache is not asked
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "nothing happens before `.await`"]
 pub struct AcquireTokenForClient<'a> {

@@ -80,6 +80,15 @@ impl ConfidentialClient {
 
 /// Names a long-running process. Keep it as you keep a session id: whoever holds it acts for the user, within this
 /// application.
+///
+/// ```
+/// use shared_auth::LongRunningKey;
+///
+/// // It goes with the job, into the job's own store; nothing prints it.
+/// fn kept(key: &LongRunningKey) -> serde_json::Result<String> {
+///     serde_json::to_string(key)
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LongRunningKey(String);
@@ -111,6 +120,17 @@ impl LongRunningKey {
 }
 
 /// The start of a long-running process; `.await` it.
+///
+/// ```no_run
+/// # async fn example(
+/// #     client: shared_auth::ConfidentialClient,
+/// #     user: shared_auth::UserClaims,
+/// # ) -> Result<(), shared_auth::Error> {
+/// let (token, key) = client.initiate_long_running_on_behalf_of(user.assertion(), "Mail.Read").await?;
+/// println!("the first token ends at {}", token.expires_at);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "nothing happens before `.await`"]
 pub struct InitiateLongRunningOnBehalfOf<'a> {
@@ -153,6 +173,19 @@ impl IntoFuture for InitiateLongRunningOnBehalfOf<'_> {
 }
 
 /// A request for a token of a long-running process; `.await` it.
+///
+/// ```no_run
+/// # async fn example(
+/// #     client: shared_auth::ConfidentialClient,
+/// #     key: shared_auth::LongRunningKey,
+/// # ) -> Result<(), shared_auth::Error> {
+/// // Hours later, in a worker that shares the cache.
+/// let token = client.acquire_token_in_long_running_process(&key, "Mail.Read").await?;
+/// println!("until {}", token.expires_at);
+/// client.stop_long_running_process(&key); // the job is done
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "nothing happens before `.await`"]
 pub struct AcquireTokenInLongRunningProcess<'a> {

@@ -47,6 +47,20 @@ impl ConfidentialClient {
 }
 
 /// A request for a token on behalf of a caller; `.await` it.
+///
+/// ```no_run
+/// # async fn example(
+/// #     client: shared_auth::ConfidentialClient,
+/// #     user: shared_auth::UserClaims,
+/// #     id: uuid::Uuid,
+/// # ) -> Result<(), shared_auth::Error> {
+/// let token = client
+///     .acquire_token_on_behalf_of(user.assertion(), "User.Read")
+///     .correlation_id(id) // the caller's own, so that the logs of both can be laid side by side
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "nothing happens before `.await`"]
 pub struct AcquireTokenOnBehalfOf<'a> {

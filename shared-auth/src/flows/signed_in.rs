@@ -13,6 +13,21 @@ use crate::protocol::token_response::TokenResponse;
 use crate::secret::User;
 
 /// A completed sign-in.
+///
+/// ```no_run
+/// # async fn example(
+/// #     client: shared_auth::ConfidentialClient,
+/// #     flow: shared_auth::AuthCodeFlow,
+/// # ) -> Result<(), Box<dyn std::error::Error>> {
+/// use shared_auth::AuthorizationResponse;
+///
+/// let response = AuthorizationResponse::parse("code=…&state=…")?; // the query that came to the redirect URI
+/// let sign_in = client.acquire_token_by_authorization_code(flow, response).await?;
+/// println!("{} signed in", sign_in.id_token.preferred_username.as_deref().unwrap_or("somebody"));
+/// // Later, and for other APIs: client.acquire_token_silent(&sign_in.account, …)
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SignIn {

@@ -40,6 +40,20 @@ impl ConfidentialClient {
 }
 
 /// A request for a token of a known account; `.await` it.
+///
+/// ```no_run
+/// # async fn example(
+/// #     client: shared_auth::ConfidentialClient,
+/// #     account: shared_auth::Account,
+/// # ) -> Result<(), shared_auth::Error> {
+/// match client.acquire_token_silent(&account, "Mail.Read").await {
+///     Ok(token) => println!("until {}", token.expires_at),
+///     Err(error) if error.is_interaction_required() => println!("send the user to sign in again"),
+///     Err(error) => return Err(error),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "nothing happens before `.await`"]
 pub struct AcquireTokenSilent<'a> {

@@ -6,6 +6,17 @@ use crate::protocol::scope::Scopes;
 use crate::secret::UserAssertion;
 
 /// The bearer of a token that passed every check.
+///
+/// ```
+/// use shared_auth::Caller;
+///
+/// fn key_of_what_is_stored(caller: &Caller) -> String {
+///     match caller {
+///         Caller::User(user) => format!("{}.{}", user.object_id, user.tenant_id),
+///         Caller::App(app) => format!("app:{}.{}", app.object_id, app.tenant_id),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub enum Caller {
     /// A user, through an application that the user signed in to (a delegated token: `scp`).
@@ -15,6 +26,14 @@ pub enum Caller {
 }
 
 /// A signed-in user, and what the application in between may do for them.
+///
+/// ```
+/// use shared_auth::UserClaims;
+///
+/// fn greeting(user: &UserClaims) -> String {
+///     format!("Hello {}", user.name.as_deref().unwrap_or("you"))
+/// }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct UserClaims {
@@ -53,6 +72,14 @@ impl UserClaims {
 }
 
 /// An application that calls for itself.
+///
+/// ```
+/// use shared_auth::AppClaims;
+///
+/// fn may_read(app: &AppClaims) -> bool {
+///     app.has_role("Directory.Read")
+/// }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct AppClaims {

@@ -18,6 +18,14 @@ use crate::clock::SharedClock;
 use crate::error::{Error, SignInError};
 
 /// What a verified ID token says about the user and the sign-in.
+///
+/// ```
+/// use shared_auth::IdTokenClaims;
+///
+/// fn is_administrator(claims: &IdTokenClaims) -> bool {
+///     claims.roles.iter().any(|role| role == "Administrator")
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct IdTokenClaims {

@@ -5,6 +5,13 @@
 use std::fmt;
 
 /// The checks, in the order in which they are made.
+///
+/// ```
+/// use shared_auth::Check;
+///
+/// assert_eq!(Check::Lifetime.to_string(), "12 (lifetime)"); // for the log
+/// assert_eq!(Check::Audience.class(), Check::Issuer.class()); // for the outside
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Check {
@@ -104,6 +111,15 @@ impl fmt::Display for Check {
 ///
 /// What [`fmt::Display`] writes is for the log: it names what was expected and what was found. Callers are told
 /// [`Check::class`] and no more.
+///
+/// ```
+/// # fn example(error: shared_auth::Error) {
+/// if let shared_auth::Error::InvalidToken(rejection) = error {
+///     eprintln!("{rejection}"); // the log: what was expected, what was found
+///     println!("401 {}", rejection.check.class()); // the caller: the class
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the token failed check {check}: {detail}")]
 #[non_exhaustive]

@@ -21,6 +21,20 @@ use crate::secret::UserAssertion;
 use crate::telemetry::Counters;
 
 /// Validates the access tokens that reach an API.
+///
+/// ```no_run
+/// # async fn example(client: shared_auth::ConfidentialClient, bearer: &str) -> Result<(), shared_auth::Error> {
+/// use shared_auth::{ApiConfig, Caller};
+///
+/// let validator = client.access_token_validator(&ApiConfig::new(client.client_id()));
+/// match validator.validate(bearer).await? {
+///     Caller::User(user) if user.has_scope("access_as_user") => println!("the user {}", user.object_id),
+///     Caller::App(app) if app.has_role("Directory.Read") => println!("the application {}", app.client_id),
+///     _ => println!("403"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct AccessTokenValidator {
     keys: Arc<SigningKeys>,

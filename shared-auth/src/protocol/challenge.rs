@@ -8,6 +8,15 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 /// A `Bearer` challenge.
+///
+/// ```
+/// use shared_auth::Challenge;
+///
+/// let asked = Challenge::new().with_claims(r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#);
+/// let read = Challenge::parse(&format!("Negotiate, {}", asked.to_header()));
+/// assert_eq!(read.as_ref(), Some(&asked));
+/// assert_eq!(asked.get("error"), Some("insufficient_claims"));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Challenge {
     parameters: Vec<(String, String)>,

@@ -17,6 +17,14 @@ const BOUNDS: [u64; 14] = [5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 
 const CHECKS: usize = 32;
 
 /// What a client counted since it was made; a snapshot from [`ConfidentialClient::metrics`](crate::ConfidentialClient::metrics).
+///
+/// ```
+/// # fn example(client: shared_auth::ConfidentialClient) {
+/// let metrics = client.metrics();
+/// let asked = metrics.memory_hits + metrics.shared_hits + metrics.cache_misses;
+/// println!("{} of {asked} lookups from memory", metrics.memory_hits);
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metrics {
@@ -69,6 +77,13 @@ impl Metrics {
 }
 
 /// Acquisitions without a token, by whose turn it is next.
+///
+/// ```
+/// # fn example(client: shared_auth::ConfidentialClient) {
+/// let failed = client.metrics().failed_acquisitions;
+/// println!("{} failed, {} of them for settings", failed.total(), failed.config);
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FailedAcquisitions {
@@ -99,6 +114,15 @@ impl FailedAcquisitions {
 }
 
 /// How long something took, in classes.
+///
+/// ```
+/// # fn example(client: shared_auth::ConfidentialClient) {
+/// let requests = client.metrics().token_requests;
+/// if let Some(mean) = u32::try_from(requests.count).ok().and_then(|count| requests.total.checked_div(count)) {
+///     println!("{} token requests, {mean:?} each", requests.count);
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Latency {

@@ -49,6 +49,15 @@ pub struct RedisCache {
 }
 
 /// How it stands with Redis.
+///
+/// ```no_run
+/// # fn example(redis: shared_auth::RedisCache) {
+/// let state = redis.state();
+/// if !state.available {
+///     println!("Redis is away for the {}th time; memory and Entra go on", state.outages);
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RedisState {
