@@ -7,7 +7,7 @@
 #[cfg(feature = "actix")]
 pub use crate::actix::authorization_header;
 pub use crate::authority::properties::discovery;
-pub use crate::cache::properties::cache_entry;
+pub use crate::cache::properties::{cache_entry, msal_cache};
 pub use crate::flows::properties::sign_in;
 pub use crate::jwt::properties::{jwks, token};
 pub use crate::protocol::properties::{challenge, scopes, token_endpoint};

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::record::{RefreshRecord, TokenRecord};
 use super::seal::KeyRing;
 use super::token::CachedToken;
+pub use super::unified::properties::msal_cache;
 use crate::properties::{text, two};
 use crate::protocol::scope::Scopes;
 use crate::secret::{AccessToken, RefreshToken, User};

@@ -89,6 +89,7 @@ properties!(
     challenge,
     discovery,
     jwks,
+    msal_cache,
     scopes,
     settings,
     sign_in,

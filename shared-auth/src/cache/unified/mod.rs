@@ -15,6 +15,8 @@ mod entity;
 mod export;
 mod import;
 mod ledger;
+#[cfg(any(test, fuzzing))]
+pub(super) mod properties;
 
 use std::fmt;
 
