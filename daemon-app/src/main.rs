@@ -78,6 +78,7 @@ struct Daemon {
 }
 
 impl Daemon {
+    #[tracing::instrument(level = "debug", skip_all)]
     async fn round(&self) -> Result<(), Error> {
         // Steps 2 to 4; in later rounds, step 8.
         let token = self.client.acquire_token_for_client("https://graph.microsoft.com/.default").await?;

@@ -57,6 +57,8 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
     cfg.route("/metadata/identity/oauth2/token", web::get().to(managed_identity::imds));
     cfg.route("/msi/token", web::get().to(managed_identity::app_service));
     cfg.route("/secrets/{name}", web::get().to(key_vault::latest));
+    // With a slash behind it: the Azure SDK for Rust leaves the version empty.
+    cfg.route("/secrets/{name}/", web::get().to(key_vault::latest));
     cfg.route("/secrets/{name}/{version}", web::get().to(key_vault::version));
     cfg.service(web::scope("/v1.0").configure(graph::configure));
     // The end.

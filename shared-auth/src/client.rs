@@ -205,7 +205,9 @@ impl ConfidentialClientBuilder {
         {
             inner.redis = self.redis;
         }
-        Ok(ConfidentialClient { inner: Arc::new(inner) })
+        let client = ConfidentialClient { inner: Arc::new(inner) };
+        tracing::trace!(?client, "a client");
+        Ok(client)
     }
 }
 
@@ -232,6 +234,8 @@ impl Inner {
         let client_id = registration.client_id;
         let shared = shared(&authority, &client_id);
         let counters = Arc::<Counters>::default();
+        #[cfg(feature = "otel")]
+        crate::telemetry::register_client(&counters);
         let keys =
             Arc::new(SigningKeys::new(Arc::clone(&authority), http.clone(), clock.clone(), jwks_min_refresh));
         let id_tokens = IdTokenValidator::new(

@@ -156,7 +156,9 @@ impl<T> ApiRequest<T> {
         if (200..300).contains(&answer.status) {
             return Ok(answer);
         }
-        Err(DownstreamError::new(format!("{} for {path}", self.api), &answer, self.correlation_id).into())
+        let error = DownstreamError::new(format!("{} for {path}", self.api), &answer, self.correlation_id);
+        tracing::trace!(?error, "the API refused: {error}");
+        Err(error.into())
     }
 }
 

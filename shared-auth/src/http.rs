@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, HeaderMap, RETRY_AFTER};
 use serde::de::DeserializeOwned;
+use tracing::Instrument;
+use tracing::field::Empty;
 use url::Url;
 
 use crate::env::ConfigError;
 use crate::error::TransportError;
 use crate::protocol::json_fault;
-use crate::telemetry::correlate;
+use crate::telemetry::{correlate, inject};
 
 /// A token endpoint answers in milliseconds; whoever needs longer than this is not going to.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,6 +58,12 @@ impl Http {
         Ok(Self { client })
     }
 
+    /// For those who send requests of their own, with the same care.
+    #[cfg(feature = "middleware")]
+    pub fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
     pub fn get(&self, url: Url) -> reqwest::RequestBuilder {
         self.client.get(url).header(ACCEPT, "application/json")
     }
@@ -68,7 +76,9 @@ impl Http {
         self.client.post(url).header(ACCEPT, "application/json").form(form)
     }
 
-    /// Sends and reads the answer; `tried` is the first part of the error's sentence.
+    /// Sends and reads the answer; `tried` is the first part of the error's sentence, and the name of the span.
+    ///
+    /// The request carries a correlation id, its own or a new one, and the context of the trace.
     pub async fn send(
         &self,
         tried: &str,
@@ -78,26 +88,25 @@ impl Http {
         let mut request =
             request.map_err(|error| failed(tried, "an address that cannot be built", None, &error))?;
         let correlation_id = correlate(request.headers_mut());
-        let endpoint = without_query(request.url());
-        let failed = |error| failed(tried, &endpoint, Some(&correlation_id), &error);
-        let mut response = client.execute(request).await.map_err(failed)?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > BODY_LIMIT {
-                let happened = format!("the answer is larger than {} MiB", BODY_LIMIT / 1024 / 1024);
-                return Err(TransportError {
-                    tried: tried.to_owned(),
-                    endpoint,
-                    happened,
-                    retryable: false,
-                    correlation_id: Some(correlation_id),
-                });
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Answer { status, headers, body, correlation_id })
+        // Not the path: it may name people.
+        let span = tracing::debug_span!(
+            "http_request",
+            otel.kind = "client",
+            otel.name = tried,
+            http.request.method = request.method().as_str(),
+            server.address = request.url().host_str(),
+            server.port = request.url().port_or_known_default(),
+            correlation_id,
+            http.response.status_code = Empty,
+            otel.status_code = Empty,
+        );
+        span.in_scope(|| inject(request.headers_mut()));
+        let outcome = exchange(&client, tried, request, correlation_id).instrument(span.clone()).await;
+        match &outcome {
+            Ok(answer) => span.record("http.response.status_code", answer.status),
+            Err(_) => span.record("otel.status_code", "ERROR"),
+        };
+        outcome
     }
 
     /// GETs a JSON document that needs no token.
@@ -135,6 +144,35 @@ impl Answer {
             correlation_id: Some(self.correlation_id.clone()),
         }
     }
+}
+
+/// One request and its answer, within the limits.
+async fn exchange(
+    client: &reqwest::Client,
+    tried: &str,
+    request: reqwest::Request,
+    correlation_id: String,
+) -> Result<Answer, TransportError> {
+    let endpoint = without_query(request.url());
+    let failed = |error| failed(tried, &endpoint, Some(&correlation_id), &error);
+    let mut response = client.execute(request).await.map_err(failed)?;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        if body.len() + chunk.len() > BODY_LIMIT {
+            let happened = format!("the answer is larger than {} MiB", BODY_LIMIT / 1024 / 1024);
+            return Err(TransportError {
+                tried: tried.to_owned(),
+                endpoint,
+                happened,
+                retryable: false,
+                correlation_id: Some(correlation_id),
+            });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, headers, body, correlation_id })
 }
 
 /// What every client has in common.

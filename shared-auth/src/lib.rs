@@ -5,6 +5,8 @@
 #[cfg(feature = "actix")]
 pub mod actix;
 pub mod background;
+#[cfg(any(feature = "azure-core", feature = "middleware"))]
+mod bridge;
 mod client;
 #[cfg(feature = "desktop")]
 pub mod desktop;
@@ -34,6 +36,10 @@ mod secret;
 pub mod properties;
 
 pub use authority::{Authority, AuthorityKind, Cloud, InstanceDiscovery, InstanceMetadata};
+#[cfg(feature = "azure-core")]
+pub use bridge::azure_core as azure;
+#[cfg(feature = "middleware")]
+pub use bridge::middleware;
 #[cfg(feature = "redis")]
 pub use cache::redis::{RedisCache, RedisState};
 pub use cache::unified::{MsalCache, MsalCacheError, MsalExport, MsalImport};
@@ -71,4 +77,6 @@ pub use secret::{
     UserAssertion,
 };
 pub use settings::{DownstreamSettings, Settings};
+#[cfg(feature = "otel")]
+pub use telemetry::otel;
 pub use telemetry::{FailedAcquisitions, Latency, Metrics};

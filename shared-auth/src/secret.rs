@@ -217,7 +217,7 @@ pub enum User {}
 ///
 /// assert_eq!((kind(&AccessToken::<App>::new("…")), kind(&AccessToken::<User>::new("…"))), ("app", "user"));
 /// ```
-pub trait TokenKind: Send + Sync + 'static {
+pub trait TokenKind: fmt::Debug + Send + Sync + 'static {
     /// `app` or `user`, for logs.
     const NAME: &'static str;
 }

@@ -1,4 +1,4 @@
-//! The frame of a program around the library: settings file, log, health check, exit codes.
+//! The frame of a program around the library: settings file, log, traces, health check, exit codes.
 //!
 //! A sample's `main` is one call of [`run`]; what is particular to it stands in the function that it passes.
 
@@ -8,7 +8,9 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 use url::Url;
 
 use crate::client::ConfidentialClient;
@@ -16,6 +18,10 @@ use crate::env::Env;
 use crate::error::Error;
 
 const LOG_FILTER: &str = "RUST_LOG";
+#[cfg(feature = "otel")]
+const COLLECTOR: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+#[cfg(feature = "otel")]
+const TRACED_AS: &str = "OTEL_SERVICE_NAME";
 
 /// What a program says about itself.
 ///
@@ -67,6 +73,9 @@ pub enum Health {
 /// cannot be used (all problems at once). A file `.env` in the working directory is read first; variables that are set
 /// already win over it.
 ///
+/// With the feature `otel` and `OTEL_EXPORTER_OTLP_ENDPOINT` set, traces and metrics go to that collector, under
+/// `OTEL_SERVICE_NAME` or the program's own name; the end of the program sends what is left.
+///
 /// ```no_run
 /// use shared_auth::service::{self, Health, Service};
 /// use shared_auth::{ConfidentialClient, EntraConfig, Error};
@@ -112,6 +121,8 @@ where
         ["settings"] => {
             let _ = env.read(settings);
             let _ = env.optional::<String>(LOG_FILTER);
+            #[cfg(feature = "otel")]
+            let _ = (env.optional::<Url>(COLLECTOR), env.optional::<String>(TRACED_AS));
             return print_lines(env.asked());
         }
         flags => {
@@ -122,13 +133,17 @@ where
         }
     }
 
-    start_log(&mut env);
+    let telemetry = Telemetry::start(service, &mut env);
     let settings = match env.read(settings) {
         Ok(settings) => settings,
         Err(error) => return complain(service, &error, 2),
     };
     match runtime() {
-        Ok(runtime) => finish(service, runtime.block_on(main(settings))),
+        Ok(runtime) => {
+            let outcome = runtime.block_on(main(settings));
+            telemetry.finish();
+            finish(service, outcome)
+        }
         Err(error) => complain(service, &error, 1),
     }
 }
@@ -261,20 +276,55 @@ pub async fn shutdown() {
     let _ = interrupt.await;
 }
 
-fn start_log(env: &mut Env) {
-    // The HTTP libraries' own logs would show requests; ours say what matters.
-    const DEFAULT: &str =
-        "info,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn,actix_server=warn";
-    let filter = env.or(LOG_FILTER, DEFAULT.to_owned()).unwrap_or_default();
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|error| {
-        env.note(LOG_FILTER, format!("is not a filter such as info,shared_auth=debug: {error}"));
-        EnvFilter::new(DEFAULT)
-    });
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout()))
-        .try_init();
+/// The log, and where the traces go.
+struct Telemetry {
+    #[cfg(feature = "otel")]
+    export: Option<crate::otel::OtlpExport>,
+}
+
+impl Telemetry {
+    fn start(service: Service, env: &mut Env) -> Self {
+        // The HTTP libraries' own logs would show requests; ours say what matters.
+        const DEFAULT: &str =
+            "info,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn,actix_server=warn";
+        let filter = env.or(LOG_FILTER, DEFAULT.to_owned()).unwrap_or_default();
+        let filter = EnvFilter::try_new(filter).unwrap_or_else(|error| {
+            env.note(LOG_FILTER, format!("is not a filter such as info,shared_auth=debug: {error}"));
+            EnvFilter::new(DEFAULT)
+        });
+        // The filter is the log's own: what is exported does not depend on what somebody wants to read.
+        let log = tracing_subscriber::fmt::layer()
+            .with_target(false)
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout()))
+            .with_filter(filter);
+        let subscriber = tracing_subscriber::registry().with(log);
+        #[cfg(feature = "otel")]
+        {
+            let export = Self::export(service, env);
+            let _ = subscriber.with(export.as_ref().map(crate::otel::OtlpExport::layer)).try_init();
+            Self { export }
+        }
+        #[cfg(not(feature = "otel"))]
+        {
+            let _ = (service, subscriber.try_init());
+            Self {}
+        }
+    }
+
+    #[cfg(feature = "otel")]
+    fn export(service: Service, env: &mut Env) -> Option<crate::otel::OtlpExport> {
+        let (collector, name) = (env.optional::<Url>(COLLECTOR), env.optional::<String>(TRACED_AS));
+        let name = name.flatten().unwrap_or_else(|| service.name.to_owned());
+        crate::otel::OtlpExport::start(&collector??, &name)
+            .map_err(|problem| env.note(COLLECTOR, problem))
+            .ok()
+    }
+
+    /// Sends what is left. Not from within the runtime: the exporters wait.
+    fn finish(self) {
+        #[cfg(feature = "otel")]
+        self.export.into_iter().for_each(crate::otel::OtlpExport::shutdown);
+    }
 }
 
 fn health(health: Health, env: &mut Env) -> Result<(), String> {

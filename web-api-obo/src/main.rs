@@ -19,6 +19,7 @@ mod settings;
 
 use std::process::ExitCode;
 
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpResponse, HttpServer, Responder, web};
 use shared_auth::actix::{self, ApiError, AppCaller, BearerAuth, UserCaller};
 use shared_auth::service::{self, Health, Service};
@@ -75,6 +76,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             .configure(actix::health_routes)
             .default_service(web::to(|| async { Err::<HttpResponse, _>(ApiError::not_found()) }))
             .wrap(actix::api_headers())
+            .wrap(from_fn(actix::request_span))
     });
     let server = server.listen(listener)?.shutdown_timeout(10).run();
     service::listening(NAME, &url);

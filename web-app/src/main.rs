@@ -25,6 +25,7 @@ mod story;
 
 use std::process::ExitCode;
 
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, Html};
 use actix_web::{App, HttpResponse, HttpServer};
 use shared_auth::actix::{self, PageError, SignInOptions, SignInRoutes, SignedInUser};
@@ -79,6 +80,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             .wrap(sign_in.failures())
             .wrap(sign_in.sessions())
             .wrap(sign_in.security_headers())
+            .wrap(from_fn(actix::request_span))
     });
     let server = server.listen(listener)?.shutdown_timeout(10).run();
     service::listening("web-app", &public_url);

@@ -1,5 +1,8 @@
 //! What the daemon does, and how it ends.
 
+use wiremock::matchers::method;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
 use crate::daemon::{Running, Surroundings, command, stderr, stdout};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,4 +110,58 @@ async fn the_health_check_believes_a_fresh_heartbeat_only() {
     std::fs::File::options().write(true).open(&file).unwrap().set_modified(long_ago).unwrap();
     assert!(!healthy(), "the last good round is long ago");
     assert!(!command().arg("healthcheck").status().unwrap().success(), "nothing to look at");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traces_and_metrics_of_a_round_reach_the_collector_before_the_program_ends() {
+    let (around, collector) = (Surroundings::new().await, MockServer::start().await);
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&collector).await;
+
+    let output = around
+        .daemon()
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.uri())
+        .env("OTEL_SERVICE_NAME", "the-daemon")
+        .arg("--once")
+        .output()
+        .unwrap();
+
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let requests = collector.received_requests().await.unwrap();
+    let sent = |path: &str, text: &str| {
+        let bodies = requests.iter().filter(|request| request.url.path() == path);
+        bodies.map(|request| String::from_utf8_lossy(&request.body)).any(|body| body.contains(text))
+    };
+    for text in ["the-daemon", "round", "token_request", "calling Microsoft Graph", "calling the web API"] {
+        assert!(sent("/v1/traces", text), "no {text} among the spans");
+    }
+    assert!(sent("/v1/metrics", "shared_auth.acquisitions"));
+    // Our API was called within the trace.
+    let call = &around.api.received_requests().await.unwrap()[0];
+    let context = call.headers.get("traceparent").unwrap().to_str().unwrap();
+    assert!(context.starts_with("00-") && context.len() == 55, "{context}");
+    for secret in ["eyJ", "lab-secret"] {
+        assert!(!sent("/v1/traces", secret) && !sent("/v1/metrics", secret), "found {secret}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_is_away_costs_no_round() {
+    let around = Surroundings::new().await;
+
+    let output = around
+        .daemon()
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+        .arg("--once")
+        .output()
+        .unwrap();
+
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn a_collector_that_is_no_address_is_named_at_the_start() {
+    let output = command().env("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317").output().unwrap();
+
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("OTEL_EXPORTER_OTLP_ENDPOINT"), "{}", stderr(&output));
 }

@@ -8,6 +8,7 @@
 //! | `session.rs` | the typed server-side session, the signed-in user as a handler argument |
 //! | `session_store/` | where sessions live: in memory, or in Redis |
 //! | `health.rs` | the headers of an API, the two questions that an orchestrator asks |
+//! | `request_span.rs` | a span for each request, in the caller's trace |
 //! | `failure.rs` | an [`Error`](crate::Error) as a page that says what happened and what to do |
 
 mod bearer;
@@ -15,6 +16,7 @@ mod caller;
 mod error_response;
 mod failure;
 mod health;
+mod request_span;
 mod session;
 mod session_store;
 mod sign_in;
@@ -26,5 +28,6 @@ pub use caller::{AppCaller, UserCaller};
 pub use error_response::ApiError;
 pub use failure::{Failure, PageError};
 pub use health::{api_headers, health_routes};
+pub use request_span::request_span;
 pub use session::{CookieKey, SignedInUser};
 pub use sign_in::{Failures, SignInOptions, SignInRoutes};

@@ -8,7 +8,6 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::digest::{Context, SHA256};
@@ -17,6 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::env::Env;
+use crate::telemetry::{Counter, SEALED_VALUES_REFUSED};
 
 const VERSION: u8 = 1;
 const ID: usize = 4;
@@ -42,7 +42,7 @@ const SAY_ONE_IN: u64 = 1_000;
 #[derive(Clone)]
 pub struct KeyRing {
     keys: Arc<[SealingKey]>,
-    unreadable: Arc<AtomicU64>,
+    unreadable: Counter,
 }
 
 struct SealingKey {
@@ -96,7 +96,7 @@ impl KeyRing {
     /// Opens what was sealed for `place`. `None` for anything else, whatever is wrong with it.
     pub(crate) fn open(&self, place: &[&[u8]], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let plain = self.try_open(place, sealed);
-        if plain.is_none() && self.unreadable.fetch_add(1, Ordering::Relaxed).is_multiple_of(SAY_ONE_IN) {
+        if plain.is_none() && self.unreadable.add().is_multiple_of(SAY_ONE_IN) {
             tracing::warn!(
                 so_far = self.unreadable(),
                 "a shared value could not be opened; it counts as absent (an old key that was dropped, or somebody else's value)"
@@ -107,7 +107,7 @@ impl KeyRing {
 
     /// How many values could not be opened since the start.
     pub fn unreadable(&self) -> u64 {
-        self.unreadable.load(Ordering::Relaxed)
+        self.unreadable.get()
     }
 
     fn try_open(&self, place: &[&[u8]], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
@@ -153,7 +153,11 @@ impl FromStr for KeyRing {
             Ok::<_, &'static str>(SealingKey { id, key })
         });
         let keys = keys.collect::<Result<Arc<[_]>, _>>()?;
-        if keys.is_empty() { Err(HELP) } else { Ok(Self { keys, unreadable: Arc::default() }) }
+        if keys.is_empty() {
+            Err(HELP)
+        } else {
+            Ok(Self { keys, unreadable: Counter::named(SEALED_VALUES_REFUSED) })
+        }
     }
 }
 

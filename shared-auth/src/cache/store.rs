@@ -12,6 +12,8 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Either, Ready, ready};
 use jiff::SignedDuration;
 use tokio::time::Instant;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::flight::Flights;
 use super::key::{PartitionKey, PartitionRef};
@@ -163,24 +165,36 @@ impl<K: TokenKind> TokenStore<K> {
         }
         let (store, missing) = (self.clone(), Missing::new(wanted));
         let request = request(missing.partition.clone());
+        let scopes = &missing.scopes;
+        let span = tracing::debug_span!("acquire_token", %scopes, source = Empty, otel.status_code = Empty);
+        let within = span.clone();
         let asking = async move {
             let (bypass, counters) = (missing.bypasses_the_cache, Arc::clone(&store.counters));
             let (flights, key) = (store.flights.clone(), missing.key.clone());
-            let outcome = flights.join(key, store.requested(missing, request)).await.map(
-                |(Answer { token, source }, first)| {
-                    (token, if first { source } else { TokenSource::Cache }, first)
-                },
-            );
+            // The request has a task of its own, and goes on in the trace of whoever came first.
+            let once = store.requested(missing, request).in_current_span();
+            let outcome = flights.join(key, once).await.map(|(Answer { token, source }, first)| {
+                (token, if first { source } else { TokenSource::Cache }, first)
+            });
             counters.acquired(outcome.as_ref().map(|(_, source, _)| *source));
+            match &outcome {
+                Ok((_, source, _)) => span.record("source", tracing::field::display(source)),
+                Err(error) => {
+                    tracing::trace!(?error, "no token: {error}");
+                    span.record("otel.status_code", "ERROR")
+                }
+            };
             let (token, source, first) = outcome?;
             let reason = match (bypass, source) {
                 (true, _) => CacheRefreshReason::ForceRefreshOrClaims,
                 (false, TokenSource::Cache) if first => CacheRefreshReason::NotApplicable,
                 (false, _) => CacheRefreshReason::NoCachedAccessToken,
             };
-            Ok(AuthenticationResult::new(token, source, reason))
+            let result = AuthenticationResult::new(token, source, reason);
+            tracing::trace!(?result, "a token");
+            Ok(result)
         };
-        Either::Right(asking.boxed())
+        Either::Right(asking.instrument(within).boxed())
     }
 
     /// A hit that begins the request for its successor.
@@ -440,7 +454,9 @@ impl<K: TokenKind> TokenStore<K> {
     {
         let store = self.clone();
         missing.key.push_str("|background");
-        let _the_present_one_serves = self.flights.launch(missing.key.clone(), async move {
+        let (key, span) =
+            (missing.key.clone(), tracing::debug_span!("renew_token", scopes = %missing.scopes));
+        let renewal = async move {
             let outcome = store.renewed(&missing, request).await;
             if let Err(error) = &outcome {
                 tracing::warn!(
@@ -450,7 +466,8 @@ impl<K: TokenKind> TokenStore<K> {
                 store.cache.postpone_refresh(&missing.partition, &missing.scopes, next);
             }
             outcome
-        });
+        };
+        let _the_present_one_serves = self.flights.launch(key, renewal.instrument(span));
     }
 
     /// A successor by another replica if there is one or will be in a moment, by Entra otherwise.

@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
+use tracing::Instrument;
 use url::Url;
 
 use super::signed_in::{SignIn, signed_in};
@@ -63,7 +64,8 @@ impl ConfidentialClient {
         flow: AuthCodeFlow,
         response: AuthorizationResponse,
     ) -> Result<SignIn, Error> {
-        let outcome = finish(&self.inner, flow, response).await;
+        let span = tracing::debug_span!("finish_sign_in", scopes = %flow.scopes);
+        let outcome = finish(&self.inner, flow, response).instrument(span).await;
         self.inner.counters.acquired(outcome.as_ref().map(|_| TokenSource::IdentityProvider));
         outcome
     }

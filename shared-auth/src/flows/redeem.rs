@@ -9,6 +9,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use reqwest::header::RETRY_AFTER;
 use secrecy::ExposeSecret;
+use tracing::Instrument;
+use tracing::field::Empty;
 use url::Url;
 use uuid::Uuid;
 
@@ -39,6 +41,23 @@ pub(crate) async fn redeem(
     scopes: &Scopes,
     options: &Options,
 ) -> Result<TokenResponse, Error> {
+    let correlation_id = options.correlation_id.unwrap_or_else(correlation_id);
+    let span = tracing::debug_span!("token_request", grant = grant.name(), %scopes, %correlation_id, otel.status_code = Empty);
+    let outcome =
+        authenticated(client, grant, scopes, options, correlation_id).instrument(span.clone()).await;
+    if outcome.is_err() {
+        span.record("otel.status_code", "ERROR");
+    }
+    outcome
+}
+
+async fn authenticated(
+    client: &Inner,
+    grant: &Grant,
+    scopes: &Scopes,
+    options: &Options,
+    correlation_id: Uuid,
+) -> Result<TokenResponse, Error> {
     let authority = authority_of(client, grant, options)?;
     // What Entra would certainly refuse does not leave the process.
     let look = || match grant {
@@ -56,7 +75,7 @@ pub(crate) async fn redeem(
         scopes,
         claims: options.claims.as_deref(),
         forced: options.force_refresh || options.claims.is_some(),
-        correlation_id: options.correlation_id.unwrap_or_else(correlation_id),
+        correlation_id,
         tried: format!("sending the {} request", grant.name()),
         token_endpoint,
     };

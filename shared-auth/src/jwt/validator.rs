@@ -6,6 +6,8 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::caller::{AppClaims, Caller, UserClaims};
 use super::claims::Claims;
@@ -70,10 +72,15 @@ impl AccessTokenValidator {
     /// [`Error::InvalidToken`] with the first check that failed; answer 401. Any other error means that the keys
     /// cannot be had, so that nothing can be said about the token; answer 503.
     pub async fn validate(&self, token: &str) -> Result<Caller, Error> {
-        let outcome = self.examine(token).await;
+        let span = tracing::debug_span!("validate_token", refused_by = Empty);
+        let outcome = self.examine(token).instrument(span.clone()).await;
         match &outcome {
             Ok(_) => self.counters.validated(None),
-            Err(Error::InvalidToken(rejection)) => self.counters.validated(Some(rejection.check)),
+            Err(Error::InvalidToken(rejection)) => {
+                tracing::trace!(?rejection, "a token was refused");
+                span.record("refused_by", rejection.check.name());
+                self.counters.validated(Some(rejection.check));
+            }
             Err(_) => {} // Nothing was said about the token.
         }
         outcome

@@ -8,13 +8,14 @@ use std::future::Future;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
+use super::trace::trace_id;
 use crate::protocol::token_request::Grant;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
-/// The id of a request for which nobody chose one.
+/// The id of a request for which nobody chose one: that of the trace it belongs to, where there is a trace.
 pub(crate) fn correlation_id() -> Uuid {
-    Uuid::new_v4()
+    trace_id().unwrap_or_else(Uuid::new_v4)
 }
 
 /// The id that a request carries already, or a new one that it carries from now on.

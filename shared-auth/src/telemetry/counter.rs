@@ -7,13 +7,31 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 /// Threads share a stripe only where there are more of them than this.
 const STRIPES: usize = 16;
 
-/// A figure that only grows. Clones share it.
+/// A figure that only grows, or one that stands for a state. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counter(Arc<AtomicU64>);
 
 impl Counter {
-    pub fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    /// One that is exported by itself; a client exports its own together.
+    #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "it is Redis that needs it"))]
+    pub fn named(name: &'static str) -> Self {
+        let counter = Self::default();
+        #[cfg(feature = "otel")]
+        super::registry::register_counter(name, &counter.0);
+        #[cfg(not(feature = "otel"))]
+        let _ = name;
+        counter
+    }
+
+    /// Adds one, and returns what it was before.
+    pub fn add(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// For those that stand for a state.
+    #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "it is Redis that needs it"))]
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
     }
 
     pub fn get(&self) -> u64 {

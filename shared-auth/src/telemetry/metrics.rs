@@ -163,6 +163,17 @@ pub(crate) struct Counters {
     kept_back: Counter,
     accepted: Counter,
     refused: [Counter; CHECKS],
+    #[cfg(feature = "otel")]
+    exported: Exported,
+}
+
+/// What an exporter needs beside the figures.
+#[cfg(feature = "otel")]
+#[derive(Debug, Default)]
+struct Exported {
+    /// Made with the first request, when the process has its meter.
+    durations: std::sync::OnceLock<opentelemetry::metrics::Histogram<f64>>,
+    checks: [std::sync::OnceLock<&'static str>; CHECKS],
 }
 
 /// How failures are called, in the order of [`Counters::failed`].
@@ -195,11 +206,12 @@ impl Counters {
 
     /// An acquisition that memory did not answer at once.
     pub fn acquired(&self, source: Result<TokenSource, &Error>) {
-        match source {
-            Ok(TokenSource::Cache) => self.from_cache.add(),
-            Ok(TokenSource::IdentityProvider) => self.from_identity_provider.add(),
-            Err(error) => self.failed[failure(error)].add(),
-        }
+        let counter = match source {
+            Ok(TokenSource::Cache) => &self.from_cache,
+            Ok(TokenSource::IdentityProvider) => &self.from_identity_provider,
+            Err(error) => &self.failed[failure(error)],
+        };
+        counter.add();
     }
 
     pub fn token_request(&self, took: Duration) {
@@ -207,6 +219,8 @@ impl Counters {
         self.durations.classes[class.unwrap_or(BOUNDS.len())].fetch_add(1, Ordering::Relaxed);
         let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.durations.microseconds.fetch_add(microseconds, Ordering::Relaxed);
+        #[cfg(feature = "otel")]
+        self.exported.durations.get_or_init(histogram).record(took.as_secs_f64(), &[]);
     }
 
     pub fn told_to_wait(&self) {
@@ -220,11 +234,42 @@ impl Counters {
     /// An access token of a caller, with the check that refused it.
     pub fn validated(&self, refused_by: Option<Check>) {
         match refused_by {
-            None => self.accepted.add(),
+            None => {
+                self.accepted.add();
+            }
             Some(check) => {
-                if let Some(counter) = self.refused.get(usize::from(check.number())) {
+                let at = usize::from(check.number());
+                if let Some(counter) = self.refused.get(at) {
                     counter.add();
                 }
+                #[cfg(feature = "otel")]
+                if let Some(name) = self.exported.checks.get(at) {
+                    name.get_or_init(|| check.name());
+                }
+            }
+        }
+    }
+
+    /// Every figure by its name outside.
+    #[cfg(feature = "otel")]
+    pub fn read(&self, tell: &mut dyn FnMut(super::registry::Key, u64)) {
+        let now = self.snapshot();
+        let asked = |outcome| vec![("source", "identity_provider"), ("outcome", outcome)];
+        let from_cache = vec![("source", "cache"), ("outcome", "success")];
+        tell((super::ACQUISITIONS, from_cache), now.acquired_from_cache);
+        tell((super::ACQUISITIONS, asked("success")), now.acquired_from_identity_provider);
+        for (name, counter) in FAILURES.into_iter().zip(&self.failed) {
+            tell((super::ACQUISITIONS, asked(name)), counter.get());
+        }
+        tell((super::CACHE_HITS, vec![("level", "memory")]), now.memory_hits);
+        tell((super::CACHE_HITS, vec![("level", "shared")]), now.shared_hits);
+        tell((super::CACHE_MISSES, Vec::new()), now.cache_misses);
+        tell((super::THROTTLED, vec![("by", "identity_provider")]), now.told_to_wait);
+        tell((super::THROTTLED, vec![("by", "client")]), now.kept_back);
+        tell((super::VALIDATIONS, vec![("outcome", "accepted")]), now.tokens_accepted);
+        for (check, counter) in self.exported.checks.iter().zip(&self.refused) {
+            if let Some(&check) = check.get() {
+                tell((super::VALIDATIONS, vec![("outcome", "refused"), ("check", check)]), counter.get());
             }
         }
     }
@@ -265,6 +310,17 @@ impl Durations {
         let total = Duration::from_micros(self.microseconds.load(Ordering::Relaxed));
         Latency { count: classes.iter().sum(), total, classes }
     }
+}
+
+#[cfg(feature = "otel")]
+fn histogram() -> opentelemetry::metrics::Histogram<f64> {
+    let bounds = BOUNDS.iter().map(|&bound| Duration::from_millis(bound).as_secs_f64());
+    opentelemetry::global::meter(super::otel::SCOPE)
+        .f64_histogram(super::TOKEN_REQUEST_DURATION)
+        .with_unit("s")
+        .with_description("Time until the token endpoint answered, each try for itself")
+        .with_boundaries(bounds.collect())
+        .build()
 }
 
 /// The place of an error in [`FAILURES`].

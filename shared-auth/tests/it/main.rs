@@ -10,6 +10,10 @@ mod authorities;
 mod authority;
 mod authorization_code;
 mod background;
+#[cfg(feature = "azure-core")]
+mod bridge_azure;
+#[cfg(feature = "middleware")]
+mod bridge_middleware;
 mod client_credentials;
 mod correlation;
 mod credentials;

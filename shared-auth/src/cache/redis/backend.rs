@@ -61,7 +61,7 @@ impl RedisBackend {
         let Some(answer) = answer else { return raw };
         // Something of another type under our name: absent, and replaced by the next write.
         let Ok(fields) = from_redis_value::<Vec<(Vec<u8>, Vec<u8>)>>(answer) else {
-            if self.link.misplaced.fetch_add(1, Ordering::Relaxed) == 0 {
+            if self.link.misplaced.add() == 0 {
                 tracing::warn!(
                     "a key of the shared cache in Redis holds something else; it counts as absent"
                 );

@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 use crate::cache::key::Id;
 use crate::cache::shared::Away;
 use crate::env::ConfigError;
+use crate::telemetry::{Counter, REDIS_CIRCUITS_OPEN, REDIS_FAILURES, REDIS_OUTAGES, SEALED_VALUES_REFUSED};
 
 /// Failures in a row after which the circuit opens.
 const PATIENCE: u32 = 5;
@@ -47,10 +48,12 @@ pub(crate) struct Link {
     returns: watch::Sender<u64>,
     runtime: Mutex<Option<Handle>>,
     pub full: AtomicBool,
-    pub failures: AtomicU64,
-    pub outages: AtomicU64,
+    pub failures: Counter,
+    pub outages: Counter,
     /// Keys that hold something of another type than ours.
-    pub misplaced: AtomicU64,
+    pub misplaced: Counter,
+    /// For metrics: `open` as a figure.
+    circuit: Counter,
 }
 
 /// What keys of one registration begin with: cloud, tenant and client, hashed.
@@ -87,9 +90,10 @@ impl Link {
             returns: watch::Sender::new(0),
             runtime: Mutex::new(Handle::try_current().ok()),
             full: AtomicBool::default(),
-            failures: AtomicU64::default(),
-            outages: AtomicU64::default(),
-            misplaced: AtomicU64::default(),
+            failures: Counter::named(REDIS_FAILURES),
+            outages: Counter::named(REDIS_OUTAGES),
+            misplaced: Counter::named(SEALED_VALUES_REFUSED),
+            circuit: Counter::named(REDIS_CIRCUITS_OPEN),
         }))
     }
 
@@ -225,10 +229,11 @@ impl Link {
     }
 
     fn failed(self: &Arc<Self>, reason: &str) -> Away {
-        self.failures.fetch_add(1, Ordering::Relaxed);
+        self.failures.add();
         let in_a_row = self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
         if in_a_row >= PATIENCE && !self.open.swap(true, Ordering::SeqCst) {
-            self.outages.fetch_add(1, Ordering::Relaxed);
+            self.outages.add();
+            self.circuit.set(1);
             tracing::warn!(
                 "Redis does not answer ({reason}); going on without it, with memory and Entra, until it is back"
             );
@@ -243,6 +248,7 @@ impl Link {
     fn is_back(&self) {
         self.in_a_row.store(0, Ordering::Relaxed);
         self.open.store(false, Ordering::SeqCst);
+        self.circuit.set(0);
         self.returns.send_modify(|returns| *returns += 1);
         tracing::info!("Redis is back");
     }
@@ -257,6 +263,7 @@ impl Drop for Probing {
         if let Some(link) = self.0.upgrade()
             && link.open.swap(false, Ordering::SeqCst)
         {
+            link.circuit.set(0);
             link.in_a_row.store(0, Ordering::Relaxed);
             link.forget_runtime();
         }

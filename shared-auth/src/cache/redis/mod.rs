@@ -131,9 +131,9 @@ impl RedisCache {
         RedisState {
             available: !link.is_open(),
             full: link.full.load(Ordering::Relaxed),
-            failures: link.failures.load(Ordering::Relaxed),
-            outages: link.outages.load(Ordering::Relaxed),
-            unreadable: self.keys.unreadable() + link.misplaced.load(Ordering::Relaxed),
+            failures: link.failures.get(),
+            outages: link.outages.get(),
+            unreadable: self.keys.unreadable() + link.misplaced.get(),
         }
     }
 }
