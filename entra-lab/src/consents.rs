@@ -12,6 +12,24 @@ use crate::directory::Directory;
 /// Agreed scopes by tenant, user (none: everyone in the tenant), client and resource.
 type Grants = HashMap<(Uuid, Option<Uuid>, Uuid, Uuid), BTreeSet<String>>;
 
+/// What one person, or everyone, has agreed to for one client and resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    pub tenant: Uuid,
+    pub user: Option<Uuid>,
+    pub client: Uuid,
+    pub resource: Uuid,
+    pub scopes: BTreeSet<String>,
+}
+
+impl Grant {
+    /// The same for the same parties, whatever the scopes.
+    pub fn id(&self) -> String {
+        let text = format!("{:?} {} {}", self.user, self.client, self.resource);
+        Uuid::new_v5(&self.tenant, text.as_bytes()).simple().to_string()
+    }
+}
+
 /// All consent of the lab.
 #[derive(Debug, Default)]
 pub struct Consents {
@@ -67,6 +85,40 @@ impl Consents {
     ) {
         let mut grants = self.grants.write().unwrap_or_else(PoisonError::into_inner);
         grants.entry((tenant, user, client, resource)).or_default().extend(scopes);
+    }
+
+    /// Every grant of a tenant, in a stable order.
+    pub fn of_tenant(&self, tenant: Uuid) -> Vec<Grant> {
+        let grants = self.grants.read().unwrap_or_else(PoisonError::into_inner);
+        let of = grants.iter().filter(|((t, ..), scopes)| *t == tenant && !scopes.is_empty());
+        let mut list: Vec<Grant> = of
+            .map(|((tenant, user, client, resource), scopes)| Grant {
+                tenant: *tenant,
+                user: *user,
+                client: *client,
+                resource: *resource,
+                scopes: scopes.clone(),
+            })
+            .collect();
+        list.sort_by_key(Grant::id);
+        list
+    }
+
+    /// Exactly these scopes from now on; without any the grant is gone.
+    pub fn put(&self, grant: &Grant) {
+        let mut grants = self.grants.write().unwrap_or_else(PoisonError::into_inner);
+        let key = (grant.tenant, grant.user, grant.client, grant.resource);
+        if grant.scopes.is_empty() {
+            grants.remove(&key);
+        } else {
+            grants.insert(key, grant.scopes.clone());
+        }
+    }
+
+    /// Everything that is about an application, as client or as resource.
+    pub fn forget_app(&self, app: Uuid) {
+        let mut grants = self.grants.write().unwrap_or_else(PoisonError::into_inner);
+        grants.retain(|(_, _, client, resource), _| *client != app && *resource != app);
     }
 
     /// Takes consent back: that of one user, or without a user everybody's; without scopes all of it.

@@ -238,6 +238,9 @@ catalogue! {
     APP_NOT_ASSIGNED = 501051 invalid_grant 400
         "The resource demands an assignment, and the application has none."
         "Give the application an app role of the resource (in the lab: a [[tenant.role_assignment]])."
+    NO_PRINCIPAL = 7000229 invalid_client 401
+        "The application has no service principal in this tenant."
+        "Create one (Graph: POST /servicePrincipals with its appId)."
     APP_DISABLED = 7000112 unauthorized_client 400
         "The application is disabled."
         "Enable its service principal."

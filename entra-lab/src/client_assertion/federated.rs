@@ -3,6 +3,7 @@
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::JwkSet;
 use serde_json::Value;
+use url::Url;
 
 use super::{Against, Assertion, printable};
 use crate::directory::{
@@ -24,12 +25,14 @@ impl Assertion {
             named.any(|k| DecodingKey::from_jwk(k).is_ok_and(|key| self.is_signed_with(&key)))
         };
         let good = match (&credential.keys, against.fetched) {
-            (ForeignKeys::Inline(set), _) | (ForeignKeys::At(_), Some(set)) => of_set(set),
+            (ForeignKeys::Inline(set), _) | (ForeignKeys::At(_) | ForeignKeys::Discovered(_), Some(set)) => {
+                of_set(set)
+            }
             (ForeignKeys::Own, _) => {
                 let key = kid.and_then(|kid| against.state.keys.find(kid));
                 key.is_some_and(|key| self.is_signed_with(&key.verifying))
             }
-            (ForeignKeys::At(url), None) => {
+            (ForeignKeys::At(url) | ForeignKeys::Discovered(url), None) => {
                 return Err(UNKNOWN_CERTIFICATE.about(format!("The issuer's keys at {url} cannot be read.")));
             }
         };
@@ -79,12 +82,28 @@ pub async fn fetch_keys(state: &LabState, client: &Application, assertion: &Asse
     if assertion.is_own() {
         return None;
     }
-    let ForeignKeys::At(url) = &assertion.credential(state, client).ok()?.keys else { return None };
+    let keys = &assertion.credential(state, client).ok()?.keys;
     let http = reqwest::Client::builder()
         .timeout(std::time::Duration::from_secs(5))
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .ok()?;
-    let answer = http.get(url.clone()).send().await.ok()?.error_for_status().ok()?;
-    serde_json::from_slice(&answer.bytes().await.ok()?).ok()
+    let url = match keys {
+        ForeignKeys::At(url) => url.clone(),
+        ForeignKeys::Discovered(issuer) => {
+            let base = issuer.as_str().trim_end_matches('/');
+            let document = Url::parse(&format!("{base}/.well-known/openid-configuration")).ok()?;
+            let document: Value = serde_json::from_slice(&read(&http, document).await?).ok()?;
+            // OpenID Connect Discovery 4.3: the document must be the issuer's own.
+            let own = document.get("issuer").and_then(Value::as_str)?.trim_end_matches('/') == base;
+            Url::parse(document.get("jwks_uri").and_then(Value::as_str).filter(|_| own)?).ok()?
+        }
+        ForeignKeys::Inline(_) | ForeignKeys::Own => return None,
+    };
+    serde_json::from_slice(&read(&http, url).await?).ok()
+}
+
+async fn read(http: &reqwest::Client, url: Url) -> Option<Vec<u8>> {
+    let answer = http.get(url).send().await.ok()?.error_for_status().ok()?;
+    Some(answer.bytes().await.ok()?.to_vec())
 }

@@ -78,12 +78,10 @@ pub enum OptionalClaim {
 pub struct Registration {
     /// Object id of the application object; the service principal has another one.
     pub object_id: Uuid,
-    /// The key by which a tool finds its application again.
-    pub unique_name: Option<String>,
     /// Whether the tenant has a service principal for it, without which nobody gets tokens.
     pub has_principal: bool,
-    /// Properties as they were written, such as `tags`.
-    pub other: serde_json::Map<String, serde_json::Value>,
+    /// Properties as Graph wrote them last; empty if it never did.
+    pub written: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A delegated permission that an API exposes.
@@ -98,6 +96,9 @@ pub struct Scope {
     /// Only an administrator may agree to it.
     #[serde(default)]
     pub admin_only: bool,
+    /// Switched off by a registration tool, which has to come before the removal.
+    #[serde(default)]
+    pub disabled: bool,
 }
 
 /// A role that an API exposes, for people, for applications, or for both.
@@ -110,6 +111,8 @@ pub struct AppRole {
     pub value: String,
     pub description: String,
     pub allowed: Vec<RoleMember>,
+    #[serde(default)]
+    pub disabled: bool,
 }
 
 /// Who can be given an app role.
@@ -131,7 +134,7 @@ pub struct Need {
 impl Application {
     /// The scope with this name; Entra compares scope names without case.
     pub fn scope(&self, name: &str) -> Option<&Scope> {
-        self.scopes.iter().find(|s| s.value.eq_ignore_ascii_case(name))
+        self.scopes.iter().find(|s| !s.disabled && s.value.eq_ignore_ascii_case(name))
     }
 
     /// Gives scopes and roles an id that is the same at every start. Entra's are random.

@@ -17,6 +17,8 @@ pub const OWN_ISSUER: &str = "{lab}";
 /// A client secret.
 #[derive(Debug, Clone)]
 pub struct ClientSecret {
+    /// As a registration tool calls it.
+    pub name: Option<String>,
     pub value: Secret,
     pub expires: Option<Timestamp>,
 }
@@ -24,6 +26,7 @@ pub struct ClientSecret {
 /// A federated credential: tokens of another issuer count as proof.
 #[derive(Debug, Clone)]
 pub struct FederatedCredential {
+    pub name: String,
     pub issuer: String,
     pub subject: String,
     pub audience: String,
@@ -35,6 +38,8 @@ pub struct FederatedCredential {
 pub enum ForeignKeys {
     /// In the seed.
     Inline(JwkSet),
+    /// Found by the issuer's OpenID Connect discovery document, for every assertion.
+    Discovered(Url),
     /// Fetched for every assertion; the lab keeps no copy, so a change counts at once.
     At(Url),
     /// The lab itself is the issuer, so its managed identities can stand in for a credential.

@@ -46,6 +46,8 @@ pub struct Tenant {
     pub users: Vec<User>,
     pub groups: Vec<Group>,
     pub apps: Vec<Application>,
+    /// Registrations that were deleted and not purged.
+    pub deleted_apps: Vec<Application>,
     pub consents: Vec<Consent>,
     pub role_assignments: Vec<RoleAssignment>,
     pub policies: Vec<Policy>,
@@ -188,7 +190,7 @@ impl Tenant {
     pub fn resource(&self, identifier: &str) -> Option<&Application> {
         let wanted = identifier.trim_end_matches('/');
         let id = Uuid::try_parse(wanted).ok();
-        self.apps.iter().find(|a| {
+        self.apps.iter().filter(|a| a.registration.has_principal).find(|a| {
             Some(a.id) == id
                 || a.identifier_uris.iter().any(|u| u.trim_end_matches('/').eq_ignore_ascii_case(wanted))
         })

@@ -3,7 +3,7 @@
 //! A client without any role still gets a token, as with Entra: the API has to look.
 
 use crate::directory::Application;
-use crate::errors::{INVALID_SCOPE, NO_SECRET, NOT_DEFAULT, OWN_URI, UNKNOWN_RESOURCE};
+use crate::errors::{INVALID_SCOPE, NO_PRINCIPAL, NO_SECRET, NOT_DEFAULT, OWN_URI, UNKNOWN_RESOURCE};
 use crate::grants::TokenRequest;
 use crate::loops;
 use crate::refusal::Refusal;
@@ -15,6 +15,9 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
     let tenant = request.authority.tenant(request.directory)?;
     if request.client.public_client {
         return Err(NO_SECRET.about("A public client cannot act for itself."));
+    }
+    if !request.client.registration.has_principal {
+        return Err(NO_PRINCIPAL.about(format!("It is {}.", request.client.name)));
     }
     let (identifier, api) = resource(request)?;
     request.state.policies.must_allow_app(tenant, request.client, api)?;

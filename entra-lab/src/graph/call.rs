@@ -13,8 +13,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::directory::GRAPH;
+use crate::graph::ask::Ask;
 use crate::graph::entity::Entity;
 use crate::graph::errors::GraphError;
+use crate::graph::routes::{self, Parts};
 use crate::recorder::note;
 use crate::state::LabState;
 
@@ -40,6 +42,9 @@ struct Inner<'a> {
 pub struct Call<'a> {
     pub req: &'a HttpRequest,
     pub state: &'a LabState,
+    pub ask: &'a Ask,
+    /// What the path names.
+    parts: Parts,
     request_id: Uuid,
     client_request_id: Uuid,
 }
@@ -48,19 +53,27 @@ pub struct Call<'a> {
 pub fn answer(
     req: &HttpRequest,
     state: &LabState,
-    handler: impl FnOnce(&Call<'_>) -> Result<HttpResponse, GraphError>,
+    ask: &Ask,
+    handler: impl FnOnce(&mut Call<'_>) -> Result<HttpResponse, GraphError>,
 ) -> HttpResponse {
     let request_id = Uuid::new_v4();
     let sent = req.headers().get("client-request-id").and_then(|v| v.to_str().ok());
     let client_request_id = sent.and_then(|id| Uuid::try_parse(id.trim()).ok()).unwrap_or(request_id);
     note(req, |n| n.correlation_id = Some(client_request_id));
-    let call = Call { req, state, request_id, client_request_id };
-    let mut response = handler(&call).unwrap_or_else(|error| call.refusal(&error));
+    let mut call = Call { req, state, ask, parts: Parts::new(), request_id, client_request_id };
+    let mut response = handler(&mut call).unwrap_or_else(|error| call.refusal(&error));
     call.finish(response.headers_mut());
     response
 }
 
 impl Call<'_> {
+    /// Looks the request up in the route table and answers it.
+    pub fn dispatch(&mut self) -> Result<HttpResponse, GraphError> {
+        let (handler, parts) = routes::find(&self.ask.method, &self.ask.path)?;
+        self.parts = parts;
+        handler(self)
+    }
+
     /// Where this call came to, so that links in the answer lead back the same way. In a container
     /// network that is another name than the browser's.
     pub fn base_url(&self) -> String {
@@ -81,11 +94,16 @@ impl Call<'_> {
 
     /// A part of the path, decoded; empty if there is none with this name.
     pub fn path_part(&self, name: &str) -> &str {
-        self.req.match_info().query(name)
+        self.parts.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str()).unwrap_or_default()
     }
 
     pub fn json(&self, body: &impl Serialize) -> HttpResponse {
         HttpResponse::Ok().content_type(JSON).body(serde_json::to_vec(body).unwrap_or_default())
+    }
+
+    /// 201 with what was made.
+    pub fn created(&self, body: &impl Serialize) -> HttpResponse {
+        HttpResponse::Created().content_type(JSON).body(serde_json::to_vec(body).unwrap_or_default())
     }
 
     fn refusal(&self, error: &GraphError) -> HttpResponse {
@@ -104,7 +122,7 @@ impl Call<'_> {
             response.insert_header((header::WWW_AUTHENTICATE, challenge));
         }
         if error.status == StatusCode::METHOD_NOT_ALLOWED {
-            response.insert_header((header::ALLOW, "GET, HEAD"));
+            response.insert_header((header::ALLOW, error.allow.as_str()));
         }
         let details = Entity::default()
             // Graph's times in errors have no zone.

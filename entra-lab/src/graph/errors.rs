@@ -3,7 +3,6 @@
 //! The codes are Graph's own; which one belongs where is the point of this file. The body around
 //! them is written in `call.rs`.
 
-use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 
 use crate::tokens::verify::TokenFault;
@@ -16,11 +15,13 @@ pub struct GraphError {
     pub message: String,
     /// A claims challenge as JSON text.
     pub claims: Option<String>,
+    /// The verbs of an address that does not take the one that was used.
+    pub allow: String,
 }
 
 impl GraphError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), claims: None }
+        Self { status, code, message: message.into(), claims: None, allow: String::new() }
     }
 
     pub fn no_token() -> Self {
@@ -102,20 +103,42 @@ impl GraphError {
         )
     }
 
-    pub fn wrong_verb() -> Self {
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "Request_BadRequest",
-            "The lab's Graph is for reading: only GET and HEAD are answered here.",
-        )
+    pub fn wrong_verb(verbs: &[&str]) -> Self {
+        let allow = verbs.join(", ");
+        let message = format!("Here the lab's Graph answers {allow}.");
+        let error = Self::new(StatusCode::METHOD_NOT_ALLOWED, "Request_BadRequest", message);
+        Self { allow, ..error }
     }
 
-    pub fn unknown_path(req: &HttpRequest) -> Self {
+    pub fn unknown_path(path: &[String]) -> Self {
         let message = format!(
-            "The lab's Graph has nothing at '{}'. It knows /me, /users, their messages and their photos.",
-            printable(req.path())
+            "The lab's Graph has nothing at '/{}'. It knows people, groups, applications and their grants.",
+            printable(&path.join("/"))
         );
         Self::bad_request(message)
+    }
+
+    /// Something in the directory that is not there.
+    pub fn not_found(what: &str, wanted: &str) -> Self {
+        let message = format!("The directory has no {what} '{}'.", printable(wanted));
+        Self::new(StatusCode::NOT_FOUND, "Request_ResourceNotFound", message)
+    }
+
+    /// A value that somebody else has already.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "Request_MultipleObjectsWithSameKeyValue", message)
+    }
+
+    /// A property that does not fit the directory's rules.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "Request_BadRequest", message)
+    }
+
+    /// A scope or role that is still enabled cannot be removed.
+    pub fn still_enabled(value: &str) -> Self {
+        let message =
+            format!("'{}' is enabled: set isEnabled to false before it is removed.", printable(value));
+        Self::new(StatusCode::BAD_REQUEST, "CannotDeleteOrUpdateEnabledEntitlement", message)
     }
 }
 

@@ -67,7 +67,7 @@ pub fn of_user(call: &Call<'_>) -> Result<HttpResponse, GraphError> {
 }
 
 fn mailbox(call: &Call<'_>, caller: &Caller, user: &User, path: &str) -> Result<HttpResponse, GraphError> {
-    let options = Options::read(call.req, &SUPPORTED)?;
+    let options = Options::read(&call.ask.query, &SUPPORTED)?;
     let address = user.mail.as_deref().ok_or_else(GraphError::no_mailbox)?;
     let mut messages: Vec<&Message> = user.messages.iter().collect();
     messages.sort_by_key(|m| std::cmp::Reverse(m.received));

@@ -1,58 +1,57 @@
-//! Microsoft Graph, mounted under `/v1.0`: people, mail and photos, for reading only.
+//! Microsoft Graph, mounted under `/v1.0`: people, mail, photos and groups for reading, and what a registration tool
+//! writes: applications, service principals, grants and role assignments.
 //!
-//! This is the route table. `call` gives every answer its ids and headers, `caller` checks the bearer
-//! token, `permissions` says what it must carry, `query` reads `$top`, `$select` and their kin, and
-//! the remaining files are the resources.
+//! `routes` is the table. `call` gives every answer its ids and headers, `caller` checks the bearer token,
+//! `permissions` says what it must carry, `query` reads `$top`, `$select` and their kin, `collection` pages through
+//! JSON, and the remaining files are the resources.
 
+mod applications;
+mod ask;
 pub mod avatar;
+mod batch;
 mod call;
 mod caller;
+mod collection;
+mod credentials;
 mod entity;
 mod errors;
+mod groups;
+mod manifest;
 mod messages;
+mod organization;
 mod people;
+mod permission_grants;
 mod permissions;
 mod person;
 mod photo;
 mod query;
+mod role_assignments;
+mod routes;
+mod service_principals;
+mod sessions;
 
-use actix_web::{HttpRequest, HttpResponse, Resource, guard, web};
+use actix_web::{Error, HttpRequest, HttpResponse, web};
 
 use crate::state::LabState;
-use call::Call;
+use ask::Ask;
 use errors::GraphError;
 
-/// What answers one kind of read request.
-type Handler = fn(&Call<'_>) -> Result<HttpResponse, GraphError>;
-
-/// Adds Graph's routes.
+/// Adds Graph.
 pub fn configure(cfg: &mut web::ServiceConfig) {
-    cfg.service(read("/me", people::me))
-        .service(read("/me/messages", messages::mine))
-        .service(read("/me/photo", photo::my_metadata))
-        .service(read("/me/photo/$value", photo::my_image))
-        .service(read("/users", people::list))
-        .service(read("/users/{user}", people::one))
-        .service(read("/users/{user}/messages", messages::of_user))
-        .service(read("/users/{user}/photo", photo::metadata_of_user))
-        .service(read("/users/{user}/photo/$value", photo::image_of_user))
-        .default_service(web::to(|req, state| refuse(req, state, GraphError::unknown_path)));
+    cfg.default_service(web::to(answer));
 }
 
-/// A resource that can be read. HEAD is GET without the body, every other verb is refused.
-fn read(path: &str, handler: Handler) -> Resource {
-    let reads = guard::Any(guard::Get()).or(guard::Head());
-    web::resource(path)
-        .route(web::route().guard(reads).to(move |req: HttpRequest, state: web::Data<LabState>| async move {
-            call::answer(&req, &state, handler)
-        }))
-        .default_service(web::to(|req, state| refuse(req, state, |_| GraphError::wrong_verb())))
-}
-
-async fn refuse(
+async fn answer(
     req: HttpRequest,
     state: web::Data<LabState>,
-    error: fn(&HttpRequest) -> GraphError,
+    body: Result<web::Bytes, Error>,
 ) -> HttpResponse {
-    call::answer(&req, &state, |call| Err(error(call.req)))
+    let too_long = body.is_err();
+    let ask = Ask::of(&req, body.unwrap_or_default());
+    call::answer(&req, &state, &ask, |call| {
+        if too_long {
+            return Err(GraphError::bad_request("The body is too long or cannot be read."));
+        }
+        call.dispatch()
+    })
 }

@@ -39,7 +39,7 @@ pub fn one(call: &Call<'_>) -> Result<HttpResponse, GraphError> {
 pub fn list(call: &Call<'_>) -> Result<HttpResponse, GraphError> {
     let caller = Caller::of(call)?;
     caller.must(&PEOPLE, GraphError::directory_denied)?;
-    let options = Options::read(call.req, &IN_LIST)?;
+    let options = Options::read(&call.ask.query, &IN_LIST)?;
     let tenant = caller.tenant()?;
     let start = options.skip_token.as_deref().map_or(Ok(0), |token| position(tenant, token))?;
     let size = options.top.unwrap_or(PAGE) as usize;
@@ -59,7 +59,7 @@ pub fn list(call: &Call<'_>) -> Result<HttpResponse, GraphError> {
 }
 
 fn single(call: &Call<'_>, user: &User, sight: Sight) -> Result<HttpResponse, GraphError> {
-    let options = Options::read(call.req, &ALONE)?;
+    let options = Options::read(&call.ask.query, &ALONE)?;
     let context = call.context(&format!("users{}/$entity", options.selected()));
     Ok(call.json(&shown(user, &options, sight).in_context(context)))
 }

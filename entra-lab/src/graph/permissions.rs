@@ -77,3 +77,62 @@ pub const PHOTOS: Accepts = Accepts {
     delegated: &["ProfilePhoto.Read.All", "User.ReadBasic.All", "User.Read.All", "User.ReadWrite.All"],
     application: &["ProfilePhoto.Read.All", "User.Read.All", "User.ReadWrite.All"],
 };
+
+/// Groups, and who is in them.
+pub const GROUPS: Accepts = Accepts { delegated: GROUP_READERS, application: GROUP_READERS };
+
+const GROUP_READERS: &[&str] = &[
+    "GroupMember.Read.All",
+    "Group.Read.All",
+    "Group.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+];
+
+/// One's own groups: the profile is enough.
+pub const OWN_GROUPS: Accepts = OWN_PROFILE;
+
+/// Ending sessions.
+pub const SESSIONS: Accepts = Accepts { delegated: SESSION_WRITERS, application: SESSION_WRITERS };
+
+const SESSION_WRITERS: &[&str] =
+    &["User.RevokeSessions.All", "User.ReadWrite.All", "Directory.ReadWrite.All"];
+
+/// The organisation itself.
+pub const ORGANIZATION: Accepts = Accepts {
+    delegated: &["User.Read", "Organization.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"],
+    application: &["Organization.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"],
+};
+
+/// Registrations, for reading.
+pub const REGISTRATIONS: Accepts =
+    Accepts { delegated: REGISTRATION_READERS, application: REGISTRATION_READERS };
+
+const REGISTRATION_READERS: &[&str] =
+    &["Application.Read.All", "Application.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"];
+
+/// Registrations, for writing.
+pub const REGISTRATIONS_WRITE: Accepts =
+    Accepts { delegated: &["Application.ReadWrite.All"], application: &["Application.ReadWrite.All"] };
+
+/// App roles for applications, for writing.
+pub const ROLE_ASSIGNMENTS_WRITE: Accepts = Accepts {
+    delegated: &["AppRoleAssignment.ReadWrite.All"],
+    application: &["AppRoleAssignment.ReadWrite.All"],
+};
+
+/// Consent, for reading.
+pub const GRANTS: Accepts = Accepts { delegated: GRANT_READERS, application: GRANT_READERS };
+
+const GRANT_READERS: &[&str] = &[
+    "DelegatedPermissionGrant.Read.All",
+    "DelegatedPermissionGrant.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+];
+
+/// Consent, for writing.
+pub const GRANTS_WRITE: Accepts = Accepts {
+    delegated: &["DelegatedPermissionGrant.ReadWrite.All"],
+    application: &["DelegatedPermissionGrant.ReadWrite.All"],
+};

@@ -13,8 +13,8 @@ use super::file::{RawCertificate, RawFederated, RawSecret};
 
 pub fn secret(raw: RawSecret) -> ClientSecret {
     match raw {
-        RawSecret::Plain(value) => ClientSecret { value, expires: None },
-        RawSecret::Dated { value, expires } => ClientSecret { value, expires: Some(expires) },
+        RawSecret::Plain(value) => ClientSecret { name: None, value, expires: None },
+        RawSecret::Dated { value, expires } => ClientSecret { name: None, value, expires: Some(expires) },
     }
 }
 
@@ -51,6 +51,7 @@ fn one(raw: RawFederated) -> Result<FederatedCredential, Complaint> {
         }
     };
     Ok(FederatedCredential {
+        name: format!("{} {}", raw.issuer.get_ref(), raw.subject),
         issuer: raw.issuer.into_inner(),
         subject: raw.subject,
         audience: raw.audience.unwrap_or_else(|| FEDERATED_AUDIENCE.to_owned()),

@@ -136,6 +136,7 @@ fn tenant(raw: RawTenant) -> Result<Tenant, Complaint> {
         users,
         groups: Vec::new(),
         apps,
+        deleted_apps: Vec::new(),
         consents: Vec::new(),
         role_assignments: Vec::new(),
         policies: Vec::new(),

@@ -22,7 +22,7 @@ const SECRET: &str = "test-secret";
 const CALLBACK: &str = "http://localhost/callback";
 
 /// The applications of the tests: client id, delegated scope, application role.
-const APPS: [(&str, &str, &str); 10] = [
+const APPS: [(&str, &str, &str); 11] = [
     ("7e570000-0000-4000-8000-000000000001", "User.Read", ""),
     ("7e570000-0000-4000-8000-000000000002", "User.ReadBasic.All", ""),
     ("7e570000-0000-4000-8000-000000000003", "User.Read.All", ""),
@@ -33,6 +33,7 @@ const APPS: [(&str, &str, &str); 10] = [
     ("7e570000-0000-4000-8000-000000000008", "", "User.Read.All"),
     ("7e570000-0000-4000-8000-000000000009", "", "Directory.Read.All"),
     ("7e570000-0000-4000-8000-000000000010", "", "Mail.Read"),
+    ("7e570000-0000-4000-8000-000000000011", "", "GroupMember.Read.All"),
 ];
 
 pub struct GraphLab {
@@ -106,6 +107,23 @@ impl GraphLab {
         self.send(Method::GET, token, path).await
     }
 
+    /// Any verb, with JSON.
+    pub async fn write(&self, method: Method, token: &str, path: &str, body: &Value) -> Answer {
+        let url = format!("{}{path}", self.lab.graph_url());
+        let sent = self.http.request(method, url).bearer_auth(token).json(body).send().await;
+        Answer::of(sent.expect("Graph answers")).await
+    }
+
+    /// The seed's tool for registrations.
+    pub async fn tool_token(&self) -> String {
+        let tool = App {
+            id: "c0ffee00-0000-4000-8000-000000009000",
+            secret: "lab-secret-registration-tool",
+            redirect_uri: "",
+        };
+        self.client_credentials(&tool, "https://graph.microsoft.com/.default").await
+    }
+
     pub async fn send(&self, method: Method, token: &str, path: &str) -> Answer {
         let url = format!("{}{path}", self.lab.graph_url());
         let sent = self.http.request(method, url).bearer_auth(token).send().await;
@@ -137,10 +155,10 @@ fn app(wanted: impl FnMut(&&(&'static str, &str, &str)) -> bool) -> App {
 
 /// The built-in seed, one more scope of Graph, somebody without a mailbox, and the test applications.
 fn seed() -> String {
-    let mail = r#"{ value = "Mail.Read", description = "Read your mail" },"#;
+    let mail = r#"{ value = "Mail.Read", description = "Read your mail", id"#;
     let basic = r#"{ value = "Mail.ReadBasic", description = "Read the envelopes of your mail" },"#;
     assert!(DEFAULT_SEED.contains(mail));
-    let mut seed = DEFAULT_SEED.replace(mail, &format!("{mail}\n{basic}"));
+    let mut seed = DEFAULT_SEED.replace(mail, &format!("{basic}\n{mail}"));
     seed.push_str(
         r#"
 [[tenant.user]]

@@ -3,7 +3,7 @@
 use entra_lab::{DEFAULT_SEED, EntraLab, PolicyChange};
 use serde_json::{Value, json};
 
-use crate::support::{ALICE, API_SCOPE, BOB, WEB_APP, claims, lab, tokens};
+use crate::support::{ALICE, API_SCOPE, BOB, CAROL, WEB_APP, claims, lab, tokens};
 
 async fn with_groups(lab: &EntraLab, user: &str, count: u16) -> (Value, Value) {
     for app in ["web-app", "web-api-obo"] {
@@ -18,7 +18,7 @@ async fn with_groups(lab: &EntraLab, user: &str, count: u16) -> (Value, Value) {
 #[tokio::test]
 async fn three_groups_stand_in_the_access_token_and_in_the_id_token() {
     let lab = lab().await;
-    let (access, id) = with_groups(&lab, ALICE, 3).await;
+    let (access, id) = with_groups(&lab, CAROL, 3).await;
     assert_eq!(access["groups"].as_array().unwrap().len(), 3);
     assert_eq!(access["groups"], id["groups"]);
     assert_eq!(access["_claim_names"], Value::Null);
@@ -27,14 +27,14 @@ async fn three_groups_stand_in_the_access_token_and_in_the_id_token() {
 #[tokio::test]
 async fn two_hundred_groups_fit_and_one_more_becomes_an_overage() {
     let lab = lab().await;
-    let (access, _) = with_groups(&lab, BOB, 200).await;
+    let (access, _) = with_groups(&lab, CAROL, 200).await;
     assert_eq!(access["groups"].as_array().unwrap().len(), 200);
-    for token in <[Value; 2]>::from(with_groups(&lab, BOB, 201).await) {
+    for token in <[Value; 2]>::from(with_groups(&lab, CAROL, 201).await) {
         assert_eq!(token["groups"], Value::Null);
         assert_eq!(token["_claim_names"], json!({ "groups": "src1" }));
         let endpoint = token["_claim_sources"]["src1"]["endpoint"].as_str().unwrap();
         assert!(
-            endpoint.ends_with("/users/b0000000-0000-4000-8000-00000000000b/getMemberObjects"),
+            endpoint.ends_with("/users/c0000000-0000-4000-8000-00000000000c/getMemberObjects"),
             "{endpoint}"
         );
     }
@@ -43,8 +43,8 @@ async fn two_hundred_groups_fit_and_one_more_becomes_an_overage() {
 #[tokio::test]
 async fn a_membership_can_be_taken_back_and_a_reset_forgets_it() {
     let lab = lab().await;
-    with_groups(&lab, ALICE, 5).await;
-    assert_eq!(with_groups(&lab, ALICE, 2).await.0["groups"].as_array().unwrap().len(), 2);
+    with_groups(&lab, CAROL, 5).await;
+    assert_eq!(with_groups(&lab, CAROL, 2).await.0["groups"].as_array().unwrap().len(), 2);
     lab.reset();
     let answer = tokens(&lab, &WEB_APP, ALICE, API_SCOPE).await;
     assert_eq!(answer.claims("access_token")["groups"], Value::Null);
@@ -60,13 +60,11 @@ async fn without_the_registrations_word_no_token_names_groups() {
 
 #[tokio::test]
 async fn groups_of_the_seed_are_named() {
-    let seed = format!(
-        "{}\n[[tenant.group]]\nid = \"60000000-0000-4000-8000-000000000001\"\nname = \"Readers\"\nmembers = [\"{ALICE}\"]\n",
-        DEFAULT_SEED.replace("name = \"web-api-obo\"\n", "name = \"web-api-obo\"\ngroup_claims = true\n")
-    );
+    let seed =
+        DEFAULT_SEED.replace("name = \"web-api-obo\"\n", "name = \"web-api-obo\"\ngroup_claims = true\n");
     let lab = EntraLab::builder().seed_toml(&seed).start().await.unwrap();
-    let answer = tokens(&lab, &WEB_APP, ALICE, API_SCOPE).await;
-    assert_eq!(answer.claims("access_token")["groups"], json!(["60000000-0000-4000-8000-000000000001"]));
     let answer = tokens(&lab, &WEB_APP, BOB, API_SCOPE).await;
+    assert_eq!(answer.claims("access_token")["groups"], json!(["60000000-0000-4000-8000-000000000002"]));
+    let answer = tokens(&lab, &WEB_APP, CAROL, API_SCOPE).await;
     assert_eq!(answer.claims("access_token")["groups"], Value::Null);
 }

@@ -68,6 +68,7 @@ fn settings(lab: &EntraLab, ca: &str) -> Value {
         "api": { "id": API.id, "secret": API.secret, "scope": API_SCOPE },
         "daemon": { "id": DAEMON.id, "secret": DAEMON.secret, "pem": DAEMON_PEM, "x5tS256": thumbprint(DAEMON_PEM) },
         "identity": { "id": "c0ffee00-0000-4000-8000-000000008000" },
+        "tool": { "id": "c0ffee00-0000-4000-8000-000000009000", "secret": "lab-secret-registration-tool" },
         "desktop": { "id": DESKTOP.id },
         "password": PASSWORD,
     })

@@ -94,10 +94,13 @@ async fn the_graph_sdk_cannot_tell_the_difference() {
             "me",
             "photo",
             "missing permission",
+            "member of",
             "messages",
             "users, page by page",
             "unknown user",
             "me without a user",
+            "batch",
+            "a registration, from its making to its end",
             "throttling",
         ]
     );

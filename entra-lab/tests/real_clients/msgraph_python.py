@@ -7,9 +7,13 @@ from azure.identity import AuthorizationCodeCredential, ClientSecretCredential
 from kiota_authentication_azure.azure_identity_authentication_provider import AzureIdentityAuthenticationProvider
 from msgraph import GraphRequestAdapter, GraphServiceClient
 from msgraph.graph_request_adapter import options
+from msgraph.generated.models.application import Application
 from msgraph.generated.models.o_data_errors.o_data_error import ODataError
+from msgraph.generated.models.service_principal import ServicePrincipal
 from msgraph.generated.users.users_request_builder import UsersRequestBuilder
 from msgraph_core import GraphClientFactory
+from msgraph_core.requests.batch_request_builder import BatchRequestBuilder
+from msgraph_core.requests.batch_request_content import BatchRequestContent
 from msgraph_core.tasks import PageIterator
 
 from talk import ALICE, GRAPH, LAB, ask, code_for, passed
@@ -71,6 +75,11 @@ async def main():
     assert error.error.inner_error.request_id, error
     passed("missing permission")
 
+    groups = (await me.me.member_of.get()).value
+    assert [group.display_name for group in groups] == ["Engineering", "Leads", "Seoul"]
+    assert type(groups[0]).__name__ == "Group"
+    passed("member of")
+
     reader = as_alice("Mail.Read")
     newest = (await reader.me.messages.get()).value[0]
     assert newest.subject == "Build 214 is green" and newest.received_date_time.year == 2026
@@ -93,6 +102,27 @@ async def main():
     error = await refused(daemon.me.get())
     assert error.response_status_code == 400, error
     passed("me without a user")
+
+    batch = BatchRequestContent()
+    for builder in (daemon.users, daemon.users.by_user_id("nobody@contoso.test")):
+        batch.add_request_information(builder.to_get_request_information())
+    answers = await BatchRequestBuilder(daemon.request_adapter).post(batch)
+    statuses = sorted(answer.status for answer in answers.responses.values())
+    assert statuses == [200, 404], statuses
+    passed("batch")
+
+    tool = as_service(LAB["tool"])
+    wanted = Application(display_name="made by the SDK", identifier_uris=["api://made-by-the-sdk"])
+    made = await tool.applications.post(wanted)
+    assert made.app_id and made.identifier_uris == ["api://made-by-the-sdk"]
+    await tool.applications.by_application_id(made.id).patch(Application(display_name="renamed"))
+    assert (await tool.applications_with_app_id(made.app_id).get()).display_name == "renamed"
+    principal = await tool.service_principals.post(ServicePrincipal(app_id=made.app_id))
+    assert principal.app_id == made.app_id
+    await tool.applications.by_application_id(made.id).delete()
+    gone = await refused(tool.applications.by_application_id(made.id).get())
+    assert gone.response_status_code == 404
+    passed("a registration, from its making to its end")
 
     # Its own middleware waits for the time that the lab names, and asks again.
     ask("throttle graph")

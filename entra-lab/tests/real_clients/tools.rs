@@ -8,8 +8,10 @@ const NO_PYTHON: &str =
     "These tests run Python clients: install python3 with its venv module (Debian: python3-venv).";
 const NO_NODE: &str =
     "These tests run Node clients: install Node 20 or newer with npm (Debian: nodejs and npm).";
-/// One environment for all, because they build on each other.
-const PACKAGES: [&str; 3] = ["msal==1.39.0", "azure-identity==1.27.0", "msgraph-sdk==1.65.0"];
+/// One environment for all, because they build on each other. The last one is what the batches of the Graph SDK use
+/// without naming it.
+const PACKAGES: [&str; 4] =
+    ["msal==1.39.0", "azure-identity==1.27.0", "msgraph-sdk==1.65.0", "deprecated==1.3.1"];
 
 /// The tests run at the same time, and each would install for itself.
 static INSTALLING: Mutex<()> = Mutex::new(());
