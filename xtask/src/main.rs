@@ -1,4 +1,5 @@
-//! What a person types: `cargo demo`, `cargo xtask test`, `cargo xtask e2e`, `cargo xtask copy`.
+//! What a person types: `cargo demo`, `cargo xtask test`, `cargo xtask e2e`, `cargo xtask fuzz`,
+//! `cargo xtask copy`.
 //!
 //! One file a verb. Nothing here is needed to run a sample: it only saves typing, and it is plain Rust so
 //! that no task runner has to be installed. What the verbs share: `workspace` (paths and commands),
@@ -8,6 +9,7 @@ mod compose;
 mod copies;
 mod copy;
 mod demo;
+mod fuzz;
 mod health;
 mod manifest;
 mod output;
@@ -48,6 +50,14 @@ enum Verb {
         #[arg(long)]
         compose: bool,
     },
+    /// Runs the fuzz targets of the library's parsers, ten minutes each.
+    Fuzz {
+        /// Only this one: the name of a file in shared-auth/fuzz/fuzz_targets.
+        target: Option<String>,
+        /// How long each runs.
+        #[arg(long, default_value_t = 600)]
+        seconds: u32,
+    },
     /// Makes a project of its own from one sample, outside this workspace.
     Copy {
         /// daemon-app, web-api-obo or web-app.
@@ -66,6 +76,7 @@ async fn main() -> ExitCode {
         Verb::Demo => demo::run().await,
         Verb::Test { only } => test::run(only).await,
         Verb::E2e { compose } => test::journeys(compose).await,
+        Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Verb::Copy { sample, dest, git } => copy::run(&sample, &dest, git.as_deref()),
     };
     match done {
