@@ -40,6 +40,8 @@ pub use authority::{Authority, AuthorityKind, Cloud, InstanceDiscovery, Instance
 pub use bridge::azure_core as azure;
 #[cfg(feature = "middleware")]
 pub use bridge::middleware;
+#[cfg(feature = "desktop")]
+pub use cache::file::{FileCache, FileCacheBuilder, FileCacheError, FileCacheState, KeyPlace};
 #[cfg(feature = "redis")]
 pub use cache::redis::{RedisCache, RedisState};
 pub use cache::unified::{MsalCache, MsalCacheError, MsalExport, MsalImport};

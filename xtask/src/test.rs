@@ -31,6 +31,9 @@ pub async fn run(only: Option<Part>) -> Result<()> {
     let mut needed = Vec::new();
     if wanted(Part::Unit) {
         needed.extend([tools::REDIS, tools::PYTHON, tools::NODE, tools::NPM]);
+        if cfg!(target_os = "linux") {
+            needed.extend([tools::D_BUS, tools::KEY_STORE]);
+        }
     }
     if wanted(Part::E2e) || wanted(Part::Containers) {
         needed.extend([tools::CHROMIUM, tools::DRIVER]);

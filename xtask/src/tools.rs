@@ -36,6 +36,18 @@ pub const REDIS: Tool = Tool {
     purpose: "the shared caches are tested against it",
     elsewhere: "Redis 7 or newer, from your system's packages",
 };
+pub const D_BUS: Tool = Tool {
+    programs: &["dbus-daemon"],
+    debian: "dbus-daemon",
+    purpose: "key stores and identity brokers are reached through it",
+    elsewhere: "dbus-daemon, from your system's packages",
+};
+pub const KEY_STORE: Tool = Tool {
+    programs: &["gnome-keyring-daemon"],
+    debian: "gnome-keyring",
+    purpose: "the key of a desktop program's cache lies in it",
+    elsewhere: "gnome-keyring, from your system's packages",
+};
 
 pub const PYTHON: Tool = Tool {
     programs: &["python3"],

@@ -40,7 +40,7 @@ impl Id {
     }
 
     /// The other way round.
-    #[cfg(feature = "redis")]
+    #[cfg(any(feature = "redis", feature = "desktop"))]
     pub fn parse(text: &str) -> Option<Self> {
         URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
     }

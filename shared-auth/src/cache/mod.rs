@@ -4,6 +4,8 @@
 //! The rules are MSAL's: a token counts as expired five minutes early; a token that carries more scopes than asked
 //! for serves the request; storing a token replaces those whose scopes it overlaps. Keys are built in `key.rs` alone.
 
+#[cfg(feature = "desktop")]
+pub(crate) mod file;
 mod flight;
 mod key;
 mod memory;
@@ -11,12 +13,19 @@ mod names;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod record;
+#[cfg(feature = "desktop")]
+mod records;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 mod seal;
-#[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "no backend is compiled in"))]
+#[cfg_attr(
+    not(any(feature = "redis", feature = "desktop")),
+    allow(dead_code, reason = "no backend is compiled in")
+)]
 mod shared;
 mod store;
+#[cfg(test)]
+mod suite;
 mod throttle;
 mod token;
 pub(crate) mod unified;

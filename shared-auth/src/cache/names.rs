@@ -18,7 +18,10 @@ impl Names {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key.id());
     }
 
-    #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "no backend is compiled in"))]
+    #[cfg_attr(
+        not(any(feature = "redis", feature = "desktop")),
+        allow(dead_code, reason = "no backend is compiled in")
+    )]
     pub fn get(&self, id: Id) -> Option<PartitionKey> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }

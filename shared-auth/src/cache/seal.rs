@@ -95,7 +95,7 @@ impl KeyRing {
 
     /// Opens what was sealed for `place`. `None` for anything else, whatever is wrong with it.
     pub(crate) fn open(&self, place: &[&[u8]], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let plain = self.try_open(place, sealed);
+        let plain = self.try_open(place, sealed, LARGEST);
         if plain.is_none() && self.unreadable.add().is_multiple_of(SAY_ONE_IN) {
             tracing::warn!(
                 so_far = self.unreadable(),
@@ -105,13 +105,35 @@ impl KeyRing {
         plain
     }
 
+    /// As [`open`](Self::open), for a whole file: larger, and what does not open is counted by whoever set it aside.
+    #[cfg(feature = "desktop")]
+    pub(super) fn open_file(&self, place: &[&[u8]], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.try_open(place, sealed, usize::MAX)
+    }
+
+    /// True where the key that sealed the value is one of the ring.
+    #[cfg(feature = "desktop")]
+    pub(super) fn has_key_of(&self, sealed: &[u8]) -> bool {
+        let id = sealed.get(1..=ID);
+        self.keys.iter().any(|key| id == Some(key.id.as_slice()))
+    }
+
+    /// A ring of one new key, and the text to keep it by.
+    #[cfg(feature = "desktop")]
+    pub(super) fn generate() -> Result<(Self, Zeroizing<String>), NoRandomness> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        aws_lc_rs::rand::fill(bytes.as_mut()).map_err(|_| NoRandomness)?;
+        let text = Zeroizing::new(STANDARD.encode(bytes.as_ref()));
+        Ok((text.parse().map_err(|_| NoRandomness)?, text))
+    }
+
     /// How many values could not be opened since the start.
     pub fn unreadable(&self) -> u64 {
         self.unreadable.get()
     }
 
-    fn try_open(&self, place: &[&[u8]], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        if sealed.len() > LARGEST {
+    fn try_open(&self, place: &[&[u8]], sealed: &[u8], largest: usize) -> Option<Zeroizing<Vec<u8>>> {
+        if sealed.len() > largest {
             return None;
         }
         let (head, body) = sealed.split_at_checked(HEAD)?;

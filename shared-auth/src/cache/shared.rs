@@ -8,12 +8,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::key::{Id, PartitionKey};
@@ -119,8 +119,17 @@ pub(crate) trait Listener: Send + Sync {
 pub(crate) struct SharedLevel {
     pub backend: Arc<dyn Backend>,
     keys: KeyRing,
-    clock: SharedClock,
-    waiting_removals: Arc<AtomicU64>,
+    pub(super) clock: SharedClock,
+    waiting_removals: Arc<watch::Sender<u64>>,
+}
+
+/// One removal that waits for the backend, counted until it is done or given up.
+struct Waiting(Arc<watch::Sender<u64>>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.send_modify(|waiting| *waiting -= 1);
+    }
 }
 
 /// What the shared level knew of a partition.
@@ -251,18 +260,22 @@ impl SharedLevel {
     }
 
     /// A removal must happen, if not now then as soon as the backend is back.
-    fn until_done(&self, work: impl Fn() -> BoxFuture<'static, Result<(), Away>> + Send + Sync + 'static) {
+    pub(super) fn until_done(
+        &self,
+        work: impl Fn() -> BoxFuture<'static, Result<(), Away>> + Send + Sync + 'static,
+    ) {
         const MANY: u64 = 10_000;
         const TRIES: u32 = 600;
-        let waiting = Arc::clone(&self.waiting_removals);
-        if waiting.fetch_add(1, Ordering::Relaxed) >= MANY {
-            waiting.fetch_sub(1, Ordering::Relaxed);
+        self.waiting_removals.send_modify(|waiting| *waiting += 1);
+        let waiting = Waiting(Arc::clone(&self.waiting_removals));
+        if *self.waiting_removals.borrow() > MANY {
             tracing::warn!(
                 "too many removals wait for the shared cache; one was dropped, and the entries end by themselves"
             );
             return;
         }
         self.backend.spawn(Box::pin(async move {
+            let _until_done = waiting;
             let mut pause = Duration::from_millis(100);
             for _ in 0..TRIES {
                 if work().await.is_ok() {
@@ -271,18 +284,29 @@ impl SharedLevel {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(3));
             }
-            waiting.fetch_sub(1, Ordering::Relaxed);
         }));
     }
 
-    fn seal(&self, id: Id, field: &str, stamp: u64, plain: &[u8]) -> Option<Vec<u8>> {
+    /// Returns when no removal waits any more.
+    #[cfg(any(test, feature = "desktop"))]
+    pub async fn settled(&self) {
+        let mut waiting = self.waiting_removals.subscribe();
+        let _the_sender_is_ours = waiting.wait_for(|waiting| *waiting == 0).await;
+    }
+
+    pub(super) fn seal(&self, id: Id, field: &str, stamp: u64, plain: &[u8]) -> Option<Vec<u8>> {
         let mut value = format!("{stamp:0STAMP$}").into_bytes();
         let sealed = self.keys.seal(&place(&id, field, &value), plain).ok()?;
         value.extend_from_slice(&sealed);
         Some(value)
     }
 
-    fn unseal(&self, id: Id, field: &str, value: &[u8]) -> Option<(u64, zeroize::Zeroizing<Vec<u8>>)> {
+    pub(super) fn unseal(
+        &self,
+        id: Id,
+        field: &str,
+        value: &[u8],
+    ) -> Option<(u64, zeroize::Zeroizing<Vec<u8>>)> {
         let (stamp, sealed) = value.split_at_checked(STAMP).unwrap_or((b"", value));
         let plain = self.keys.open(&place(&id, field, stamp), sealed)?;
         Some((std::str::from_utf8(stamp).ok()?.parse().ok()?, plain))
@@ -376,7 +400,7 @@ fn user_id(user: &str) -> Id {
     Id::of(&["user", &user.to_ascii_lowercase()])
 }
 
-fn head(value: &[u8]) -> Vec<u8> {
+pub(super) fn head(value: &[u8]) -> Vec<u8> {
     value.get(..STAMP).unwrap_or(value).to_vec()
 }
 

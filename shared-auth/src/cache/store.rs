@@ -272,6 +272,14 @@ impl<K: TokenKind> TokenStore<K> {
         self.cache.remove_user(user);
     }
 
+    /// Returns when what was forgotten here is forgotten in the shared level too; for programs that end soon.
+    #[cfg(any(test, feature = "desktop"))]
+    pub async fn settled(&self) {
+        if let Some(shared) = &self.shared {
+            shared.settled().await;
+        }
+    }
+
     /// Forgets a refresh token that Entra refused, here and in other replicas, but not its successor.
     pub fn remove_refresh_token(&self, partition: &PartitionKey, refused: &RefreshToken) {
         if let Some(shared) = &self.shared {

@@ -21,6 +21,7 @@ mod platform;
 mod redirect;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 
@@ -32,6 +33,7 @@ pub use self::password::AcquireTokenByUsernamePassword;
 use self::redirect::Redirect;
 use crate::authority::Authority;
 use crate::cache::MEMORY_LIMIT_BYTES;
+use crate::cache::file::FileCache;
 use crate::client::{self, Account, Client, Inner, Parts, TokenSource};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::AppRegistration;
@@ -75,9 +77,27 @@ pub struct PublicClientBuilder {
     redirect_uri: String,
     clock: SharedClock,
     clock_skew: SignedDuration,
+    disk_cache: Option<FileCache>,
 }
 
 impl PublicClientBuilder {
+    /// A folder behind the memory cache, so that the next run of the program finds who signed in; `None` leaves it out.
+    ///
+    /// ```no_run
+    /// # async fn example(registration: shared_auth::AppRegistration) -> Result<(), Box<dyn std::error::Error>> {
+    /// use shared_auth::{FileCache, PublicClient};
+    ///
+    /// let cache = FileCache::open("my-program").await?;
+    /// let client = PublicClient::builder(registration).disk_cache(cache).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn disk_cache(mut self, cache: impl Into<Option<FileCache>>) -> Self {
+        self.disk_cache = cache.into();
+        self
+    }
+
     /// The redirect URI of the registration, `http://localhost` by default. It must be a loopback address; without a
     /// port, any that is free is taken, as Entra allows (RFC 8252 §7.3).
     #[must_use]
@@ -106,7 +126,7 @@ impl PublicClientBuilder {
     /// [`ConfigError`] for an authority that would see tokens in the clear, a malformed tenant, a redirect URI that
     /// leads to another machine, or a CA file that holds no certificates.
     pub fn build(self) -> Result<PublicClient, ConfigError> {
-        let Self { registration, redirect_uri, clock, clock_skew } = self;
+        let Self { registration, redirect_uri, clock, clock_skew, disk_cache } = self;
         let redirect = Redirect::parse(&redirect_uri)?;
         let parts = Parts {
             registration,
@@ -116,8 +136,13 @@ impl PublicClientBuilder {
             jwks_min_refresh: SignedDuration::from_secs(300),
             memory_limit_bytes: MEMORY_LIMIT_BYTES,
         };
-        let inner = Inner::new(parts, |_, _| None)?;
-        let accounts = Accounts::default();
+        let (mut level, its_clock) = (None, parts.clock.clone());
+        let inner = Inner::new(parts, |authority, client_id| {
+            let (environment, realm) = (authority.environment(), authority.realm());
+            level = disk_cache.map(|cache| cache.level(environment, realm, client_id, its_clock));
+            level.clone()
+        })?;
+        let accounts = Accounts::new(level);
         Ok(PublicClient { inner: Arc::new(inner), accounts, redirect })
     }
 }
@@ -138,6 +163,7 @@ impl PublicClient {
             redirect_uri: "http://localhost".to_owned(),
             clock: Arc::new(SystemClock),
             clock_skew: SignedDuration::from_secs(60),
+            disk_cache: None,
         }
     }
 
@@ -169,11 +195,20 @@ impl PublicClient {
         AcquireTokenSilent::new(&self.inner, account, scopes.into())
     }
 
-    /// Forgets an account and every token of it, here. The session at Entra stays: the browser may sign in again
-    /// without a password.
+    /// Forgets an account and every token of it, here and on the disk. The session at Entra stays: the browser may sign
+    /// in again without a password.
+    ///
+    /// When this returns, the disk has forgotten too; a disk that fails is waited for up to ten seconds, and a warning
+    /// in the log says so.
     pub async fn remove_account(&self, account: &Account) {
+        const LONGEST_WAIT: Duration = Duration::from_secs(10);
         self.inner.remove_account(account);
-        self.accounts.remove(account).await;
+        self.accounts.remove(account);
+        if tokio::time::timeout(LONGEST_WAIT, self.inner.user_tokens.settled()).await.is_err() {
+            tracing::warn!(
+                "the disk does not forget an account that was removed; delete the token cache's folder"
+            );
+        }
     }
 
     /// What this client counted since it was made.

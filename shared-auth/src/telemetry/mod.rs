@@ -40,6 +40,7 @@ mod names {
     pub const REDIS_OUTAGES: &str = "shared_auth.redis.outages";
     pub const REDIS_CIRCUITS_OPEN: &str = "shared_auth.redis.circuits_open";
     pub const SEALED_VALUES_REFUSED: &str = "shared_auth.sealed_values.refused";
+    pub const CACHE_FILES_SET_ASIDE: &str = "shared_auth.cache_files.set_aside";
 }
 #[allow(unused_imports, reason = "which of them are used is a matter of features")]
 pub(crate) use self::names::*;

@@ -115,6 +115,7 @@ pub fn observe(meter: &Meter) {
         (super::REDIS_FAILURES, "{call}", "Calls of Redis that failed or took too long"),
         (super::REDIS_OUTAGES, "{outage}", "How often Redis was given up for a while"),
         (super::SEALED_VALUES_REFUSED, "{value}", "Shared values that could not be opened"),
+        (super::CACHE_FILES_SET_ASIDE, "{file}", "Cache files that could not be used and were renamed"),
     ] {
         let counter = meter.u64_observable_counter(name).with_unit(unit).with_description(what);
         counter.with_callback(move |observer| tell(name, observer)).build();

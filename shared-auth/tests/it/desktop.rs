@@ -1,7 +1,12 @@
 //! The public client against the lab: the browser's way, the device's way, and what comes after.
 
+#[cfg(target_os = "linux")]
+mod bus;
 mod device_code;
+mod disk;
 mod interactive;
+#[cfg(target_os = "linux")]
+mod key_store;
 mod loopback;
 mod password;
 mod silent;

@@ -13,13 +13,15 @@
 mod backend;
 mod link;
 mod notices;
+#[cfg(test)]
+pub(super) mod process;
 mod scripts;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use self::backend::RedisBackend;
+pub(super) use self::backend::RedisBackend;
 pub(crate) use self::link::{Link, namespace};
 use super::seal::KeyRing;
 use super::shared::SharedLevel;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use deadpool_redis::redis::Pipeline;
+use deadpool_redis::redis::{Pipeline, Value};
 use futures_util::StreamExt;
 use tokio::sync::watch;
 use tokio::time::{interval, sleep, timeout};
@@ -152,7 +152,7 @@ async fn hear_until_broken(notices: &Weak<Shared>, returns: &mut watch::Receiver
                 if notices.strong_count() == 0 {
                     return true;
                 }
-                if !matches!(timeout(HEARTBEAT, sink.ping::<String>()).await, Ok(Ok(_))) {
+                if !matches!(timeout(HEARTBEAT, sink.ping::<Value>()).await, Ok(Ok(_))) {
                     return true;
                 }
             }
