@@ -1,143 +1,152 @@
-//! A token that is in the cache: how long until the caller has it, beside `azure_identity`, in one run.
+//! A token that is in the cache: how long until the caller has it, by the number of tenants or users beside it, with
+//! `azure_identity` in the same run. It has no user flows.
 //!
-//! `cargo bench --manifest-path bench/Cargo.toml`. What counts is the ratio between the lines of one run: machines are
-//! noisy. Nobody asks the network while the clock runs; each case checks that the token came from the cache.
+//! `cargo bench --manifest-path bench/Cargo.toml --bench cached_acquisition`. What counts is the ratio between the lines
+//! of one run; the last lines print it. Nobody asks the network while the clock runs: each case looks at the source.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that cannot start should say so and stop")]
 
-use std::sync::Arc;
-
-use std::future::IntoFuture;
+use std::time::Duration;
 
 use azure_core::credentials::TokenCredential;
-use azure_core::http::headers::Headers;
-use azure_core::http::{AsyncRawResponse, ClientOptions, HttpClient, Request, StatusCode, Transport};
-use azure_identity::{ClientSecretCredential, ClientSecretCredentialOptions};
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use jiff::{SignedDuration, Timestamp};
-use shared_auth::{
-    ClientCredential, Clock, ConfidentialClient, EntraConfig, Scopes, SystemClock, TokenSource, UserAssertion,
-};
+use bench::{CpuTime, GRAPH, USER_SCOPES, next};
+use cpu_time::ThreadTime;
+use criterion::{BenchmarkId, Criterion};
+use shared_auth::{Scopes, TokenSource, UserAssertion};
 use tokio::runtime::Runtime;
 
-const TENANT: &str = "0000071d-0000-4000-8000-000000000001";
-const CLIENT: &str = "000000a9-0000-4000-8000-000000000001";
-const SCOPE: &str = "https://graph.microsoft.com/.default";
-/// As long as an access token of Entra with a few claims.
-const TOKEN_BYTES: usize = 2152;
+const SIZES: [usize; 4] = [1, 1_000, 10_000, 100_000];
+const APP: &str = "cached app token";
+const SILENT: &str = "cached silent token";
+const OBO: &str = "cached on-behalf-of token";
 
-fn token_body(text: &str) -> String {
-    let token = format!("{text}{}", "x".repeat(TOKEN_BYTES - text.len()));
-    serde_json::json!({ "token_type": "Bearer", "expires_in": 3599, "access_token": token }).to_string()
-}
-
-/// A token service on loopback that hands out tokens as fast as it can.
-fn start_sts() -> String {
-    let (tell, told) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        actix_web::rt::System::new().block_on(async move {
-            use actix_web::{App, HttpResponse, HttpServer, web};
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            let host = format!("http://{}", listener.local_addr().unwrap());
-            let document = serde_json::json!({
-                "issuer": format!("{host}/{TENANT}/v2.0"),
-                "authorization_endpoint": format!("{host}/authorize"),
-                "token_endpoint": format!("{host}/token"),
-                "jwks_uri": format!("{host}/keys"),
+/// Times `$call` with `$at` going through `$count` entries.
+macro_rules! hits {
+    ($group:expr, $name:expr, $runtime:expr, $count:expr, |$at:ident| $call:expr) => {
+        $group.bench_function(BenchmarkId::new($name, $count), |bencher| {
+            bencher.iter_custom(|times| {
+                $runtime.block_on(async {
+                    let (mut $at, started) = (0, ThreadTime::now());
+                    for _ in 0..times {
+                        $at = next($at, $count);
+                        $call;
+                    }
+                    started.elapsed()
+                })
             });
-            tell.send(host).unwrap();
-            let server = HttpServer::new(move || {
-                let document = document.clone();
-                App::new()
-                    .route("/token", web::post().to(|| async { HttpResponse::Ok().content_type("application/json").body(token_body("t")) }))
-                    .default_service(web::to(move || {
-                        let document = document.clone();
-                        async move { HttpResponse::Ok().json(document) }
-                    }))
-            });
-            server.workers(1).listen(listener).unwrap().run().await.unwrap();
         });
-    });
-    told.recv().unwrap()
+    };
 }
 
-fn ours(host: &str) -> ConfidentialClient {
-    let config = EntraConfig::new(host.parse().unwrap(), TENANT, CLIENT, ClientCredential::secret("s3cret"));
-    // Room for all users of the largest case.
-    ConfidentialClient::builder(config).memory_limit_bytes(2 * 1024 * 1024 * 1024).build().unwrap()
-}
-
-#[derive(Debug)]
-struct Canned;
-
-#[async_trait::async_trait]
-impl HttpClient for Canned {
-    async fn execute_request(&self, _: &Request) -> azure_core::Result<AsyncRawResponse> {
-        Ok(AsyncRawResponse::from_bytes(StatusCode::Ok, Headers::default(), token_body("t").into_bytes()))
-    }
-}
-
-fn theirs() -> Arc<ClientSecretCredential> {
-    let client_options = ClientOptions { transport: Some(Transport::new(Arc::new(Canned))), ..Default::default() };
-    let options = ClientSecretCredentialOptions { client_options };
-    ClientSecretCredential::new(TENANT, CLIENT.into(), "s3cret".to_owned().into(), Some(options)).unwrap()
-}
-
-fn app_token(c: &mut Criterion) {
+fn app_token(c: &mut Criterion<CpuTime>) {
     let runtime = Runtime::new().unwrap();
-    let mut group = c.benchmark_group("cached app token");
-
-    let (client, scopes) = (ours(&start_sts()), Scopes::from(SCOPE));
-    runtime.block_on(async { client.acquire_token_for_client(&scopes).await.unwrap() });
-    group.bench_function("shared-auth", |bencher| {
-        bencher.iter(|| {
-            let result = runtime.block_on(async { client.acquire_token_for_client(&scopes).await.unwrap() });
+    let mut group = c.benchmark_group(APP);
+    for count in SIZES {
+        let (tenants, scopes) = (bench::tenants(count), Scopes::from(GRAPH));
+        let client = bench::with_app_tokens(&tenants);
+        hits!(group, "shared-auth", runtime, count, |at| {
+            // The first is the client's own tenant, which nobody names.
+            let asked = client.acquire_token_for_client(&scopes);
+            let result = if at == 0 { asked.await } else { asked.tenant(&tenants[at]).await }.unwrap();
             assert_eq!(result.source, TokenSource::Cache);
         });
-    });
 
-    let credential = theirs();
-    runtime.block_on(async { credential.get_token(&[SCOPE], None).await.unwrap() });
-    group.bench_function("azure_identity", |bencher| {
-        bencher.iter(|| runtime.block_on(async { credential.get_token(&[SCOPE], None).await.unwrap() }));
-    });
-    group.finish();
-}
-
-fn on_behalf_of(c: &mut Criterion) {
-    let runtime = Runtime::new().unwrap();
-    let mut group = c.benchmark_group("cached on-behalf-of token, by number of users");
-    let host = start_sts();
-    let ends = SystemClock.now() + SignedDuration::from_hours(1);
-    for users in [1_usize, 1_000, 100_000] {
-        let (client, scopes) = (ours(&host), Scopes::from("User.Read"));
-        let assertions: Vec<UserAssertion> = (0..users).map(|user| assertion(user, ends)).collect();
+        // One credential serves one tenant; tokens for as many resources are the least that it has to look through.
+        let (credential, scopes) = (bench::azure_identity(), resources(count));
         runtime.block_on(async {
-            for chunk in assertions.chunks(64) {
-                let asked: Vec<_> = chunk
-                    .iter()
-                    .map(|assertion| tokio::spawn(client.acquire_token_on_behalf_of(assertion, &scopes).into_future()))
-                    .collect();
-                for one in asked {
-                    one.await.unwrap().unwrap();
-                }
+            for scope in &scopes {
+                credential.get_token(&[scope], None).await.unwrap();
             }
         });
-        let mut next = 0;
-        group.bench_function(BenchmarkId::from_parameter(users), |bencher| {
-            bencher.iter(|| {
-                next = (next + 7919) % users;
-                let asked = async { client.acquire_token_on_behalf_of(&assertions[next], &scopes).await.unwrap() };
-                assert_eq!(runtime.block_on(asked).source, TokenSource::Cache);
-            });
+        hits!(group, "azure_identity", runtime, count, |at| {
+            std::hint::black_box(credential.get_token(&[&scopes[at]], None).await.unwrap());
         });
     }
     group.finish();
 }
 
-/// Text as long as a real incoming token; no two alike.
-fn assertion(user: usize, ends: Timestamp) -> UserAssertion {
-    UserAssertion::new(format!("{user:08}.{}", "a".repeat(1_600)), ends)
+fn resources(count: usize) -> Vec<String> {
+    (0..count).map(|at| format!("api://{at:08x}-0000-4000-8000-000000000003/.default")).collect()
 }
 
-criterion_group!(benches, app_token, on_behalf_of);
-criterion_main!(benches);
+fn silent(c: &mut Criterion<CpuTime>) {
+    let runtime = Runtime::new().unwrap();
+    let mut group = c.benchmark_group(SILENT);
+    let scopes = Scopes::from(USER_SCOPES);
+    for count in SIZES {
+        let (client, accounts) = bench::with_accounts(count);
+        hits!(group, "shared-auth", runtime, count, |at| {
+            let result = client.acquire_token_silent(&accounts[at], &scopes).await.unwrap();
+            assert_eq!(result.source, TokenSource::Cache);
+        });
+    }
+    group.finish();
+}
+
+fn on_behalf_of(c: &mut Criterion<CpuTime>) {
+    let runtime = Runtime::new().unwrap();
+    let mut group = c.benchmark_group(OBO);
+    let (host, scopes) = (bench::start_sts(Duration::ZERO), Scopes::from(USER_SCOPES));
+    for count in SIZES {
+        let (client, assertions) = runtime.block_on(bench::with_assertions(&host, count));
+        hits!(group, "hash known from the validation", runtime, count, |at| {
+            let result = client.acquire_token_on_behalf_of(&assertions[at], &scopes).await.unwrap();
+            assert_eq!(result.source, TokenSource::Cache);
+        });
+        // The texts of all users are not what is measured; those of some are enough to miss the processor's caches.
+        let (texts, ends): (Vec<_>, _) = ((0..count.min(10_000)).map(bench::incoming).collect(), bench::in_an_hour());
+        let count_of_texts = texts.len();
+        hits!(group, "with its hash", runtime, count, |at| {
+            let assertion = UserAssertion::new(texts[at % count_of_texts].as_str(), ends);
+            let result = client.acquire_token_on_behalf_of(&assertion, &scopes).await.unwrap();
+            assert_eq!(result.source, TokenSource::Cache);
+        });
+    }
+    group.finish();
+}
+
+/// The median that criterion left behind, in nanoseconds.
+fn median(group: &str, name: &str, count: usize) -> Option<f64> {
+    let criterion = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target").into());
+    let file = format!("{criterion}/criterion/{group}/{name}/{count}/new/estimates.json");
+    let estimates: serde_json::Value = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
+    estimates["median"]["point_estimate"].as_f64()
+}
+
+/// All cases in one table: nanoseconds of CPU, and how many times as much the peer needs.
+fn report() {
+    println!("\n{:<52}{:>10}{:>10}{:>10}{:>10}", "ns of CPU a call, by entries", 1, 1_000, 10_000, 100_000);
+    let line = |name: String, figure: &dyn Fn(usize) -> Option<String>| {
+        let figures: String =
+            SIZES.iter().map(|&count| format!("{:>10}", figure(count).unwrap_or_else(|| "-".into()))).collect();
+        println!("{name:<52}{figures}");
+    };
+    let cases = [
+        (APP, "shared-auth"),
+        (APP, "azure_identity"),
+        (SILENT, "shared-auth"),
+        (OBO, "hash known from the validation"),
+        (OBO, "with its hash"),
+    ];
+    for (group, name) in cases {
+        let title = if name == "shared-auth" { group.to_owned() } else { format!("{}, {name}", &group[7..]) };
+        line(title, &|count| Some(format!("{:.0}", median(group, name, count)?)));
+        if name == "azure_identity" {
+            let ratio = |count| Some(format!("{:.1} x", median(APP, name, count)? / median(APP, "shared-auth", count)?));
+            line("    as many times ours".to_owned(), &ratio);
+        }
+    }
+}
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .with_measurement(CpuTime)
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(2))
+        .sample_size(30)
+        .configure_from_args();
+    app_token(&mut criterion);
+    silent(&mut criterion);
+    on_behalf_of(&mut criterion);
+    criterion.final_summary();
+    report();
+}

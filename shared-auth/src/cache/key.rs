@@ -130,17 +130,8 @@ impl<'a> PartitionRef<'a> {
 
     /// The key to be kept.
     pub fn to_key(&self) -> PartitionKey {
-        let (owner, kind) = (Arc::clone(self.owner), self.kind);
         let text = [self.tenant.as_bytes(), self.name].concat().into();
-        PartitionKey(Arc::new(Parts { owner, kind, tenant_ends: self.tenant.len(), text }))
-    }
-
-    fn same(&self, key: &PartitionKey) -> bool {
-        let Parts { owner, kind, .. } = &*key.0;
-        *kind == self.kind
-            && key.name() == self.name
-            && key.tenant() == self.tenant.as_bytes()
-            && (Arc::ptr_eq(owner, self.owner) || owner == self.owner)
+        PartitionKey { owner: Arc::clone(self.owner), kind: self.kind, tenant_ends: self.tenant.len(), text }
     }
 }
 
@@ -152,15 +143,19 @@ impl Hash for PartitionRef<'_> {
 
 impl Equivalent<PartitionKey> for PartitionRef<'_> {
     fn equivalent(&self, key: &PartitionKey) -> bool {
-        self.same(key)
+        key.kind == self.kind
+            && key.tenant_ends == self.tenant.len()
+            && key.name() == self.name
+            && key.tenant() == self.tenant.as_bytes()
+            && (Arc::ptr_eq(&key.owner, self.owner) || key.owner == *self.owner)
     }
 }
 
 /// What tells partitions of one client apart. The owner is compared, but seldom differs.
 fn hash(kind: Kind, tenant: &[u8], name: &[u8], state: &mut impl Hasher) {
-    kind.hash(state);
-    tenant.hash(state);
-    name.hash(state);
+    state.write(tenant);
+    state.write(name);
+    state.write_u8(kind as u8);
 }
 
 /// What is filed in a partition, for who writes it out. Long-running processes are nobody's but their holder's.
@@ -171,17 +166,14 @@ pub(crate) enum Filed<'a> {
     Assertion { tenant: &'a str, hash: String },
 }
 
-/// Names a partition of a cache. Clones share the parts.
-#[derive(Clone)]
-pub(crate) struct PartitionKey(Arc<Parts>);
-
-#[derive(PartialEq, Eq)]
-struct Parts {
+/// Names a partition of a cache. Clones share the text.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct PartitionKey {
     owner: Arc<Owner>,
     kind: Kind,
-    /// Tenant and name in one piece.
-    text: Box<[u8]>,
     tenant_ends: usize,
+    /// Tenant and name in one piece.
+    text: Arc<[u8]>,
 }
 
 impl PartitionKey {
@@ -193,7 +185,7 @@ impl PartitionKey {
     /// What is filed here: the tenant, and whose.
     pub fn filed(&self) -> Option<Filed<'_>> {
         let (tenant, name) = (std::str::from_utf8(self.tenant()).ok()?, self.name());
-        Some(match self.0.kind {
+        Some(match self.kind {
             Kind::App => Filed::App { tenant },
             Kind::Account => Filed::Account { tenant, home_account_id: std::str::from_utf8(name).ok()? },
             Kind::Assertion => Filed::Assertion { tenant, hash: URL_SAFE_NO_PAD.encode(name) },
@@ -203,42 +195,34 @@ impl PartitionKey {
 
     /// What the partition is called outside this process: a hash, for the key names the user.
     pub fn id(&self) -> Id {
-        let Owner { environment, client_id } = &*self.0.owner;
-        let (kind, environment, client) = (self.0.kind.name(), environment.as_bytes(), client_id.as_bytes());
+        let Owner { environment, client_id } = &*self.owner;
+        let (kind, environment, client) = (self.kind.name(), environment.as_bytes(), client_id.as_bytes());
         Id::of(&[kind.as_bytes(), environment, self.tenant(), client, self.name()])
     }
 
     /// Bytes, for the memory limit.
     pub fn len(&self) -> usize {
-        self.0.text.len()
+        self.text.len()
     }
 
     fn tenant(&self) -> &[u8] {
-        &self.0.text[..self.0.tenant_ends]
+        &self.text[..self.tenant_ends]
     }
 
     fn name(&self) -> &[u8] {
-        &self.0.text[self.0.tenant_ends..]
+        &self.text[self.tenant_ends..]
     }
 }
-
-impl PartialEq for PartitionKey {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
-    }
-}
-
-impl Eq for PartitionKey {}
 
 impl Hash for PartitionKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        hash(self.0.kind, self.tenant(), self.name(), state);
+        hash(self.kind, self.tenant(), self.name(), state);
     }
 }
 
 impl fmt::Debug for PartitionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PartitionKey").field(&self.0.kind.name()).field(&self.id().text()).finish()
+        f.debug_tuple("PartitionKey").field(&self.kind.name()).field(&self.id().text()).finish()
     }
 }
 

@@ -3,6 +3,7 @@
 //! A hit takes one shared lock of one shard, allocates nothing and copies no token text. Changes of one partition wait
 //! for each other, so that none of them is lost.
 
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use jiff::Timestamp;
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, Weighter};
+use smallvec::SmallVec;
 
 use super::key::{Id, PartitionKey};
 use super::names::Names;
@@ -25,6 +27,8 @@ pub(crate) const MEMORY_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 const USUAL_PARTITIONS: usize = 10_000;
 /// A partition holds one entry for each set of scopes; more than this is a caller that invents scopes.
 const ENTRIES_PER_PARTITION: usize = 64;
+/// An application asks for a few sets of scopes; looking through more than these costs more than it saves.
+const KNOWN_SCOPES: usize = 16;
 /// Writers of different partitions meet by chance only.
 const WRITERS: usize = 64;
 /// Removals are remembered for this many groups of partitions and users, however many of them there are. Who shares a
@@ -42,6 +46,8 @@ struct Shared<K: TokenKind> {
     partitions: Cache<PartitionKey, Arc<Partition<K>>, Bytes, DefaultHashBuilder, Evicted>,
     users: UserIndex,
     names: Option<Names>,
+    /// Those of the last tokens.
+    scopes: Mutex<VecDeque<Scopes>>,
     /// Counts what was removed, so that what was read before a removal is not taken over after it.
     removals: AtomicU64,
     /// The last removal of each group.
@@ -60,7 +66,8 @@ impl<K: TokenKind> Clone for MemoryCache<K> {
 /// What belongs together: the tokens of one account, one application or one assertion.
 #[derive(Debug)]
 struct Partition<K: TokenKind> {
-    tokens: Vec<Arc<CachedToken<K>>>,
+    /// One of them mostly: it is found without another step.
+    tokens: SmallVec<[Arc<CachedToken<K>>; 1]>,
     /// With the time at which it was got, in milliseconds: a later one is never replaced by an earlier one.
     refresh_token: Option<(RefreshToken, u64)>,
     /// The home account id, where the tokens are a user's.
@@ -96,7 +103,7 @@ impl Clone for Mark {
 
 impl<K: TokenKind> Default for Partition<K> {
     fn default() -> Self {
-        Self { tokens: Vec::new(), refresh_token: None, user: None, mark: Mark::default() }
+        Self { tokens: SmallVec::new(), refresh_token: None, user: None, mark: Mark::default() }
     }
 }
 
@@ -164,6 +171,7 @@ impl<K: TokenKind> MemoryCache<K> {
                 partitions,
                 users,
                 names,
+                scopes: Mutex::default(),
                 removals: AtomicU64::new(0),
                 removed: std::iter::repeat_with(AtomicU64::default).take(REMOVAL_GROUPS).collect(),
                 writers,
@@ -234,7 +242,7 @@ impl<K: TokenKind> MemoryCache<K> {
         refresh_token: Option<RefreshToken>,
         user: Option<&str>,
     ) -> Arc<CachedToken<K>> {
-        let mut token = Arc::new(token);
+        let mut token = self.settled(token);
         let (now, mut withheld) = (self.shared.clock.now(), false);
         let kept = self.change(key, |old| {
             let whose = user.or_else(|| old?.user.as_deref());
@@ -256,6 +264,21 @@ impl<K: TokenKind> MemoryCache<K> {
             Arc::make_mut(&mut token).withheld = true;
         }
         token
+    }
+
+    /// A token as it is kept. Everybody is granted the same few sets of scopes: entries share their text.
+    pub fn settled(&self, mut token: CachedToken<K>) -> Arc<CachedToken<K>> {
+        let mut known = self.shared.scopes.lock().unwrap_or_else(PoisonError::into_inner);
+        for scopes in [&mut token.scopes, &mut token.declined_scopes] {
+            match known.iter().find(|known| known.as_str() == scopes.as_str()) {
+                Some(known) => *scopes = known.clone(),
+                None => {
+                    known.truncate(KNOWN_SCOPES - 1);
+                    known.push_front(scopes.clone());
+                }
+            }
+        }
+        Arc::new(token)
     }
 
     /// How many removals there were; to be asked before the shared level is read, and before Entra is asked.

@@ -160,7 +160,7 @@ impl<'a, 'd> Plan<'a, 'd> {
             let key = PartitionRef::app(owner, &*realm).to_key();
             let Some(token) = token::<App>(entity, secret, scopes, self.now) else { return false };
             if self.counts(entity, &token) {
-                self.apps.entry(key).or_default().push(Arc::new(token));
+                self.apps.entry(key).or_default().push(self.client.app_tokens.cache.settled(token));
             }
             return true;
         };
@@ -182,7 +182,7 @@ impl<'a, 'd> Plan<'a, 'd> {
             }
             let held = self.users.entry(key).or_default();
             held.user = home.map(str::to_owned);
-            held.tokens.push(Arc::new(token));
+            held.tokens.push(self.client.user_tokens.cache.settled(token));
         }
         true
     }

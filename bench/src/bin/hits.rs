@@ -1,0 +1,83 @@
+//! Hits of one kind in a cache of one size: `hits CASE ENTRIES [CALLS]`, CASE one of `app`, `silent`, `obo`, `obo-hash`.
+//! `hits document CASE ENTRIES` prints the cache instead, as every MSAL reads it.
+//!
+//! Prints one JSON object with the CPU time of a call, for `peers.sh`; `instructions.sh` counts what happens within
+//! `measured_calls`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot start should say so and stop")]
+
+use std::future::Future;
+use std::time::Duration;
+
+use bench::{GRAPH, USER_SCOPES, next};
+use cpu_time::ThreadTime;
+use shared_auth::{Scopes, UserAssertion};
+use tokio::runtime::Runtime;
+
+fn main() {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let number = |at: usize, otherwise| arguments.get(at).map_or(otherwise, |text| text.parse().unwrap());
+    let runtime = Runtime::new().unwrap();
+    let (count, calls) = (number(1, 1), number(2, 1_000_000));
+    let case = arguments.first().map(String::as_str).unwrap_or_default();
+    let took = match case {
+        "document" => {
+            let count = arguments[2].parse().unwrap();
+            let app = arguments[1] == "app";
+            println!("{}", if app { bench::app_tokens(&bench::tenants(count)) } else { bench::user_tokens(&bench::homes(count)) });
+            return;
+        }
+        "app" => {
+            let (tenants, scopes) = (bench::tenants(count), Scopes::from(GRAPH));
+            let client = bench::with_app_tokens(&tenants);
+            measure(&runtime, count, calls, async |at| {
+                client.acquire_token_for_client(&scopes).tenant(&tenants[at]).await.unwrap();
+            })
+        }
+        "silent" => {
+            let ((client, accounts), scopes) = (bench::with_accounts(count), Scopes::from(USER_SCOPES));
+            measure(&runtime, count, calls, async |at| {
+                client.acquire_token_silent(&accounts[at], &scopes).await.unwrap();
+            })
+        }
+        "obo" | "obo-hash" => {
+            let (host, scopes) = (bench::start_sts(Duration::ZERO), Scopes::from(USER_SCOPES));
+            let (client, assertions) = runtime.block_on(bench::with_assertions(&host, count));
+            let (texts, ends): (Vec<_>, _) = ((0..count.min(10_000)).map(bench::incoming).collect(), bench::in_an_hour());
+            measure(&runtime, count, calls, async |at| {
+                let hashed;
+                let assertion = if case == "obo" {
+                    &assertions[at]
+                } else {
+                    hashed = UserAssertion::new(texts[at % texts.len()].as_str(), ends);
+                    &hashed
+                };
+                client.acquire_token_on_behalf_of(assertion, &scopes).await.unwrap();
+            })
+        }
+        _ => panic!("hits app|silent|obo|obo-hash ENTRIES [CALLS], or hits document app|silent ENTRIES"),
+    };
+    let us = took.as_secs_f64() * 1e6 / calls as f64;
+    println!("{}", serde_json::json!({ "peer": "shared-auth", "case": case, "entries": count, "us": us }));
+}
+
+fn measure(runtime: &Runtime, count: usize, calls: usize, hit: impl AsyncFn(usize)) -> Duration {
+    // Twice around, so that what is paid once is not counted; not more than it takes to be warm.
+    runtime.block_on(times(count, calls.min(2 * count + 100), &hit));
+    let started = ThreadTime::now();
+    measured_calls(runtime, times(count, calls, &hit));
+    started.elapsed()
+}
+
+/// What the counter of instructions looks at.
+#[inline(never)]
+fn measured_calls(runtime: &Runtime, hits: impl Future<Output = ()>) {
+    runtime.block_on(hits);
+}
+
+async fn times(count: usize, calls: usize, hit: &impl AsyncFn(usize)) {
+    let mut at = 0;
+    for _ in 0..calls {
+        at = next(at, count);
+        hit(at).await;
+    }
+}
