@@ -4,8 +4,6 @@
 //! share all of them. The verbs stand in [`crate::flows`], one file each.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -13,9 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::authority::Authority;
 use crate::cache::unified::Ledger;
-use crate::cache::{
-    CachedToken, MEMORY_LIMIT_BYTES, Owner, PartitionKey, PartitionRef, SharedLevel, TokenStore,
-};
+use crate::cache::{MEMORY_LIMIT_BYTES, Owner, PartitionKey, PartitionRef, SharedLevel, TokenStore};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{ApiConfig, AppRegistration, EntraConfig};
 use crate::credential::ClientCredential;
@@ -24,7 +20,8 @@ use crate::error::Error;
 use crate::http::Http;
 use crate::jwt::{AccessTokenValidator, IdTokenValidator, SigningKeys};
 use crate::lint::{self, Deployment};
-use crate::secret::{App, TokenDigest, TokenKind, User, UserAssertion};
+pub(crate) use crate::result::{AuthenticationResult, TokenSource};
+use crate::secret::{App, TokenDigest, User, UserAssertion};
 use crate::telemetry::{Counters, Metrics};
 
 /// An application that can keep a secret: a web app, a web API, a daemon.
@@ -432,101 +429,4 @@ pub struct Account {
     pub tenant_id: String,
     /// For display and as a hint to the sign-in page; it can change and decides nothing.
     pub username: String,
-}
-
-/// Where a token came from.
-///
-/// ```
-/// assert_eq!(shared_auth::TokenSource::IdentityProvider.to_string(), "identity provider");
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum TokenSource {
-    /// Entra was asked.
-    IdentityProvider,
-    /// The cache had it, or another caller was asking Entra for it already.
-    Cache,
-}
-
-impl fmt::Display for TokenSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            TokenSource::IdentityProvider => "identity provider",
-            TokenSource::Cache => "cache",
-        })
-    }
-}
-
-/// Why the cache did not simply answer.
-///
-/// ```no_run
-/// # async fn example(client: shared_auth::ConfidentialClient) -> Result<(), shared_auth::Error> {
-/// use shared_auth::CacheRefreshReason;
-///
-/// let token = client.acquire_token_for_client("api://orders/.default").await?;
-/// match token.refresh_reason {
-///     CacheRefreshReason::NotApplicable => println!("from the cache"),
-///     reason => println!("Entra was asked: {reason:?}"),
-/// }
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum CacheRefreshReason {
-    /// It did.
-    NotApplicable,
-    /// The caller brought a claims challenge or wanted a new token.
-    ForceRefreshOrClaims,
-    /// There was no token for these scopes, or none that is good for five more minutes.
-    NoCachedAccessToken,
-    /// It did, and a successor is being fetched in the background.
-    ProactivelyRefreshed,
-}
-
-/// An access token with how it was got: the answer to one acquisition.
-///
-/// It shares the [`CachedToken`] with everybody else who got it, and reads like one: `result.access_token`,
-/// `result.expires_at`, `result.scopes`.
-///
-/// ```no_run
-/// # async fn example(client: shared_auth::ConfidentialClient) -> Result<(), shared_auth::Error> {
-/// let result = client.acquire_token_for_client("https://graph.microsoft.com/.default").await?;
-/// println!("{} from {} until {}", result.scopes, result.source, result.expires_at);
-/// let header = format!("Bearer {}", result.access_token.expose_secret()); // for the API, and for no log
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct AuthenticationResult<K: TokenKind> {
-    token: Arc<CachedToken<K>>,
-    /// Where it came from.
-    pub source: TokenSource,
-    /// Why the cache did not simply answer.
-    pub refresh_reason: CacheRefreshReason,
-}
-
-impl<K: TokenKind> AuthenticationResult<K> {
-    pub(crate) fn new(
-        token: Arc<CachedToken<K>>,
-        source: TokenSource,
-        refresh_reason: CacheRefreshReason,
-    ) -> Self {
-        Self { token, source, refresh_reason }
-    }
-}
-
-impl<K: TokenKind> Clone for AuthenticationResult<K> {
-    fn clone(&self) -> Self {
-        Self { token: Arc::clone(&self.token), ..*self }
-    }
-}
-
-impl<K: TokenKind> Deref for AuthenticationResult<K> {
-    type Target = CachedToken<K>;
-
-    fn deref(&self) -> &CachedToken<K> {
-        &self.token
-    }
 }

@@ -29,6 +29,7 @@ mod clock;
 mod diagnosis;
 mod env;
 mod error;
+mod result;
 mod secret;
 
 #[cfg(any(test, fuzzing))]
@@ -46,10 +47,7 @@ pub use cache::file::{FileCache, FileCacheBuilder, FileCacheError, FileCacheStat
 pub use cache::redis::{RedisCache, RedisState};
 pub use cache::unified::{MsalCache, MsalCacheError, MsalExport, MsalImport};
 pub use cache::{CachedToken, KeyRing};
-pub use client::{
-    Account, AuthenticationResult, CacheRefreshReason, Client, ConfidentialClient, ConfidentialClientBuilder,
-    TokenSource,
-};
+pub use client::{Account, Client, ConfidentialClient, ConfidentialClientBuilder};
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock};
 pub use config::{
     ApiConfig, AppRegistration, EntraConfig, GRAPH, PUBLIC_CLOUD, clock_skew_seconds,
@@ -74,6 +72,7 @@ pub use jwt::{AccessTokenValidator, AppClaims, Caller, Check, IdTokenClaims, Tok
 pub use lint::{Deployment, Finding, Lint, lint, lint_at};
 pub use protocol::challenge::Challenge;
 pub use protocol::scope::Scopes;
+pub use result::{AuthenticationResult, CacheLevel, CacheRefreshReason, Durations, TokenSource};
 pub use secret::{
     AccessToken, App, AuthorizationCode, ClientAssertion, ClientSecret, RefreshToken, TokenKind, User,
     UserAssertion,

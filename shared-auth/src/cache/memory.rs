@@ -194,6 +194,13 @@ impl<K: TokenKind> MemoryCache<K> {
         partition.find(scopes, now)
     }
 
+    /// True where there is a token that would serve, had it not ended.
+    pub fn has_ended(&self, partition: &PartitionKey, scopes: &Scopes, now: Timestamp) -> bool {
+        let partition = self.shared.partitions.get(partition);
+        partition
+            .is_some_and(|here| here.tokens.iter().any(|token| token.serves(scopes) && !token.is_usable(now)))
+    }
+
     /// As [`token`](Self::token), even where another replica may know better.
     pub fn token_at_hand(
         &self,
@@ -242,10 +249,14 @@ impl<K: TokenKind> MemoryCache<K> {
         refresh_token: Option<RefreshToken>,
         user: Option<&str>,
     ) -> Arc<CachedToken<K>> {
+        let mut token = token;
+        let exchange = token.exchange.take();
+        let user: Option<Arc<str>> = user.map(Arc::from);
+        token.home_account_id = user.clone();
         let mut token = self.settled(token);
         let (now, mut withheld) = (self.shared.clock.now(), false);
         let kept = self.change(key, |old| {
-            let whose = user.or_else(|| old?.user.as_deref());
+            let whose = user.as_deref().or_else(|| old?.user.as_deref());
             let names = [Some(key.id()), whose.map(user_name)];
             if names.into_iter().flatten().any(|name| self.shared.removed_since(removals, name)) {
                 withheld = true;
@@ -257,11 +268,13 @@ impl<K: TokenKind> MemoryCache<K> {
                 let before = new.refresh_token.map_or(0, |(_, time)| time);
                 new.refresh_token = Some((token, milliseconds(now).max(before + 1)));
             }
-            new.user = user.map(Arc::from).or(new.user);
+            new.user = user.clone().or(new.user);
             Some(new)
         });
-        if withheld || !kept {
-            Arc::make_mut(&mut token).withheld = true;
+        // For who asked, and not for the cache.
+        if exchange.is_some() || withheld || !kept {
+            let asked = Arc::make_mut(&mut token);
+            (asked.exchange, asked.withheld) = (exchange, withheld || !kept);
         }
         token
     }

@@ -67,11 +67,13 @@ impl TokenRecord<'_> {
             time(record.expires_at)?,
             cached_at,
         );
-        let token = token
+        let mut token = token
             .ending_with(time(record.usable_until)?)
             .refreshed_at(refresh_at)
             .declining(record.declined.into());
-        Some((token, record.user.map(Arc::from)))
+        let user: Option<Arc<str>> = record.user.map(Arc::from);
+        token.home_account_id = user.clone();
+        Some((token, user))
     }
 }
 

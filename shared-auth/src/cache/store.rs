@@ -21,10 +21,10 @@ use super::memory::MemoryCache;
 use super::shared::{Found, LEASE, Lease, SharedLevel, Written};
 use super::throttle::Throttle;
 use super::token::CachedToken;
-use crate::client::{AuthenticationResult, CacheRefreshReason, TokenSource};
 use crate::clock::SharedClock;
 use crate::error::Error;
 use crate::protocol::scope::Scopes;
+use crate::result::{AuthenticationResult, CacheLevel, CacheRefreshReason};
 use crate::secret::{RefreshToken, TokenKind};
 use crate::telemetry::{Counters, ahead_of_time};
 
@@ -87,38 +87,31 @@ struct Missing {
     partition: PartitionKey,
     scopes: Scopes,
     bypasses_the_cache: bool,
+    why: CacheRefreshReason,
     /// One request for one key. A challenge is answered for those who brought it, not for all who want a token.
     key: String,
     /// Who is told to wait, waits however the next request comes about: forced, ahead of time, or because it must.
     throttle_key: String,
 }
 
-impl Missing {
-    fn new(wanted: &Wanted<'_>) -> Self {
-        let (partition, scopes) = (wanted.partition.to_key(), wanted.scopes.clone());
-        let plain = partition.request(&scopes);
-        let throttle_key = match wanted.claims {
-            Some(claims) => format!("{plain}|claims {claims}"),
-            None => plain,
-        };
-        let key = match (wanted.claims, wanted.force_refresh) {
-            (None, true) => format!("{throttle_key}|forced"),
-            _ => throttle_key.clone(),
-        };
-        Self { partition, scopes, bypasses_the_cache: wanted.bypasses_the_cache(), key, throttle_key }
-    }
-}
-
 /// A token with where it came from.
 #[derive(Debug)]
 struct Answer<K: TokenKind> {
     token: Arc<CachedToken<K>>,
-    source: TokenSource,
+    level: CacheLevel,
+    /// How long the shared level took.
+    in_cache: Duration,
+}
+
+impl<K: TokenKind> Answer<K> {
+    fn of(token: Arc<CachedToken<K>>, level: CacheLevel, in_cache: Duration) -> Self {
+        Self { token, level, in_cache }
+    }
 }
 
 impl<K: TokenKind> Clone for Answer<K> {
     fn clone(&self) -> Self {
-        Self { token: Arc::clone(&self.token), source: self.source }
+        Self { token: Arc::clone(&self.token), ..*self }
     }
 }
 
@@ -160,41 +153,68 @@ impl<K: TokenKind> TokenStore<K> {
                     return Either::Right(self.renewing(token, wanted, request));
                 }
                 let reason = CacheRefreshReason::NotApplicable;
-                return Either::Left(ready(Ok(AuthenticationResult::new(token, TokenSource::Cache, reason))));
+                return Either::Left(ready(Ok(AuthenticationResult::hit(token, reason))));
             }
         }
-        let (store, missing) = (self.clone(), Missing::new(wanted));
+        let (store, missing) = (self.clone(), self.missing(wanted));
         let request = request(missing.partition.clone());
         let scopes = &missing.scopes;
         let span = tracing::debug_span!("acquire_token", %scopes, source = Empty, otel.status_code = Empty);
         let within = span.clone();
         let asking = async move {
-            let (bypass, counters) = (missing.bypasses_the_cache, Arc::clone(&store.counters));
+            let started = Instant::now();
+            let (counters, why) = (Arc::clone(&store.counters), missing.why);
             let (flights, key) = (store.flights.clone(), missing.key.clone());
             // The request has a task of its own, and goes on in the trace of whoever came first.
             let once = store.requested(missing, request).in_current_span();
-            let outcome = flights.join(key, once).await.map(|(Answer { token, source }, first)| {
-                (token, if first { source } else { TokenSource::Cache }, first)
+            let outcome = flights.join(key, once).await;
+            let result = outcome.map(|(Answer { token, level, in_cache }, first)| {
+                let result = AuthenticationResult::of_exchange(token).because(why);
+                let result = match level {
+                    CacheLevel::None if first => result,
+                    CacheLevel::None => result.cached(level), // Another caller asked.
+                    _ if first => result.cached(level).because(CacheRefreshReason::NotApplicable),
+                    _ => result.cached(level),
+                };
+                result.timed(started.elapsed(), in_cache)
             });
-            counters.acquired(outcome.as_ref().map(|(_, source, _)| *source));
-            match &outcome {
-                Ok((_, source, _)) => span.record("source", tracing::field::display(source)),
+            counters.acquired(result.as_ref().map(|result| result.source));
+            match &result {
+                Ok(result) => {
+                    tracing::trace!(?result, "a token");
+                    span.record("source", tracing::field::display(result.source))
+                }
                 Err(error) => {
                     tracing::trace!(?error, "no token: {error}");
                     span.record("otel.status_code", "ERROR")
                 }
             };
-            let (token, source, first) = outcome?;
-            let reason = match (bypass, source) {
-                (true, _) => CacheRefreshReason::ForceRefreshOrClaims,
-                (false, TokenSource::Cache) if first => CacheRefreshReason::NotApplicable,
-                (false, _) => CacheRefreshReason::NoCachedAccessToken,
-            };
-            let result = AuthenticationResult::new(token, source, reason);
-            tracing::trace!(?result, "a token");
-            Ok(result)
+            result
         };
         Either::Right(asking.instrument(within).boxed())
+    }
+
+    /// What has to be asked for now.
+    fn missing(&self, wanted: &Wanted<'_>) -> Missing {
+        let (partition, scopes) = (wanted.partition.to_key(), wanted.scopes.clone());
+        let plain = partition.request(&scopes);
+        let throttle_key = match wanted.claims {
+            Some(claims) => format!("{plain}|claims {claims}"),
+            None => plain,
+        };
+        let key = match (wanted.claims, wanted.force_refresh) {
+            (None, true) => format!("{throttle_key}|forced"),
+            _ => throttle_key.clone(),
+        };
+        let bypasses_the_cache = wanted.bypasses_the_cache();
+        let why = match bypasses_the_cache {
+            true => CacheRefreshReason::ForceRefreshOrClaims,
+            false if self.cache.has_ended(&partition, &scopes, self.clock.now()) => {
+                CacheRefreshReason::Expired
+            }
+            false => CacheRefreshReason::NoCachedAccessToken,
+        };
+        Missing { partition, scopes, bypasses_the_cache, why, key, throttle_key }
     }
 
     /// A hit that begins the request for its successor.
@@ -207,13 +227,13 @@ impl<K: TokenKind> TokenStore<K> {
     where
         F: Future<Output = Result<Arc<CachedToken<K>>, Error>> + Send + 'static,
     {
-        let (store, missing) = (self.clone(), Missing::new(wanted));
+        let (store, missing) = (self.clone(), self.missing(wanted));
         let request = request(missing.partition.clone());
         // Begun by the first poll: only then there surely is a runtime.
         async move {
             store.refresh_in_background(missing, request);
             let reason = CacheRefreshReason::ProactivelyRefreshed;
-            Ok(AuthenticationResult::new(token, TokenSource::Cache, reason))
+            Ok(AuthenticationResult::hit(token, reason))
         }
         .boxed()
     }
@@ -293,13 +313,13 @@ impl<K: TokenKind> TokenStore<K> {
     where
         F: Future<Output = Result<Arc<CachedToken<K>>, Error>> + Send,
     {
-        let Missing { partition, scopes, bypasses_the_cache: bypass, key, throttle_key } = &missing;
-        let bypass = *bypass;
-        let cached = |token| Ok(Answer { token, source: TokenSource::Cache });
+        let Missing { partition, scopes, bypasses_the_cache: bypass, key, throttle_key, .. } = &missing;
+        let (bypass, started) = (*bypass, Instant::now());
+        let found_there = |token| Ok(Answer::of(token, CacheLevel::Shared, started.elapsed()));
         // The request that ended while we were on our way here may have left what we want.
         if !bypass && let Some(token) = self.cache.token(partition, scopes, self.clock.now()) {
             self.counters.late_memory_hit();
-            return cached(token);
+            return Ok(Answer::of(token, CacheLevel::Memory, Duration::ZERO));
         }
         let Some(shared) = self.shared.clone() else {
             self.missed(bypass);
@@ -309,7 +329,7 @@ impl<K: TokenKind> TokenStore<K> {
         let mut found = self.look(&shared, partition).await;
         if !bypass && let Some(token) = self.token_of(partition, scopes, found.as_ref()) {
             self.counters.shared_hit();
-            return cached(token);
+            return found_there(token);
         }
         self.may_ask(throttle_key)?;
         let mut lease = None;
@@ -317,19 +337,22 @@ impl<K: TokenKind> TokenStore<K> {
             match self.turn(&shared, partition, scopes, key).await {
                 Turn::Found(token) => {
                     self.counters.shared_hit();
-                    return cached(token);
+                    return found_there(token);
                 }
                 Turn::Ours(ours, fresh) => (lease, found) = (Some(ours), Some(fresh)),
                 Turn::Anyway => {}
             }
         }
         self.missed(bypass);
+        let looked = started.elapsed();
         match self.asked(throttle_key, request).await {
-            Ok(answer) => {
+            Ok(mut answer) => {
+                let asked = started.elapsed();
                 // Without having read what is there, nobody knows whether it was removed in the meantime.
                 if found.is_some() {
                     self.publish(&shared, partition, &answer.token, found.as_ref(), lease).await;
                 }
+                answer.in_cache = looked + (started.elapsed() - asked);
                 Ok(answer)
             }
             Err(error) => {
@@ -347,7 +370,7 @@ impl<K: TokenKind> TokenStore<K> {
     {
         self.may_ask(throttle_key)?;
         match request.await {
-            Ok(token) => Ok(Answer { token, source: TokenSource::IdentityProvider }),
+            Ok(token) => Ok(Answer::of(token, CacheLevel::None, Duration::ZERO)),
             Err(error) => {
                 if matches!(error, Error::Throttled(_)) {
                     self.counters.told_to_wait();
@@ -501,7 +524,7 @@ impl<K: TokenKind> TokenStore<K> {
                     shared.release(lease.clone());
                 }
                 if successor || !ours {
-                    return Ok(Answer { token, source: TokenSource::Cache });
+                    return Ok(Answer::of(token, CacheLevel::Shared, Duration::ZERO));
                 }
             }
         }

@@ -1,8 +1,11 @@
 //! An access token in a cache, and when it serves: for which scopes, and until when.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::protocol::scope::Scopes;
+use crate::result::Exchange;
 use crate::secret::{AccessToken, TokenKind};
 
 /// A token counts as expired this long before it is: it must survive the call it is meant for, and clocks differ.
@@ -32,6 +35,11 @@ pub struct CachedToken<K: TokenKind> {
     pub declined_scopes: Scopes,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// Whose it is, as every MSAL files it: `{object id}.{tenant id}` of the user's home. `None` for an application, and
+    /// where Entra did not say.
+    pub home_account_id: Option<Arc<str>>,
+    /// How it was asked for, for who did. Not kept in the cache.
+    pub(crate) exchange: Option<Arc<Exchange>>,
     pub(super) cached_at: Timestamp,
     /// Five minutes before the token ends, or when the assertion ends with which it was got.
     usable_until: Timestamp,
@@ -55,6 +63,8 @@ impl<K: TokenKind> CachedToken<K> {
             scopes,
             declined_scopes,
             expires_at,
+            home_account_id: None,
+            exchange: None,
             cached_at,
             usable_until,
             refresh_at: None,
@@ -82,8 +92,13 @@ impl<K: TokenKind> CachedToken<K> {
         self.withheld
     }
 
+    /// From when on a successor is fetched in the background, if Entra named a time.
+    pub fn refresh_on(&self) -> Option<Timestamp> {
+        self.refresh_at
+    }
+
     /// When it was got.
-    pub(crate) fn cached_at(&self) -> Timestamp {
+    pub fn cached_at(&self) -> Timestamp {
         self.cached_at
     }
 
@@ -136,6 +151,7 @@ impl<K: TokenKind> Clone for CachedToken<K> {
     fn clone(&self) -> Self {
         let (access_token, scopes, declined_scopes) =
             (self.access_token.clone(), self.scopes.clone(), self.declined_scopes.clone());
-        Self { access_token, scopes, declined_scopes, ..*self }
+        let (home_account_id, exchange) = (self.home_account_id.clone(), self.exchange.clone());
+        Self { access_token, scopes, declined_scopes, home_account_id, exchange, ..*self }
     }
 }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::refresh_token::refresh;
 use super::{Options, acquisition_options, home_account_id, redeem, to_cache};
 use crate::cache::Acquisition;
-use crate::client::{AuthenticationResult, CacheRefreshReason, ConfidentialClient, Inner, TokenSource};
+use crate::client::{AuthenticationResult, ConfidentialClient, Inner, TokenSource};
 use crate::env::ConfigError;
 use crate::error::Error;
 use crate::jwt::tenant_of;
@@ -165,8 +165,7 @@ impl IntoFuture for InitiateLongRunningOnBehalfOf<'_> {
             let cache = &client.user_tokens.cache;
             let token = cache.store_as_of(removals, &partition, token, refresh_token, user.as_deref());
             client.user_tokens.share(&partition, &token).await;
-            let reason = CacheRefreshReason::NoCachedAccessToken;
-            Ok((AuthenticationResult::new(token, TokenSource::IdentityProvider, reason), key))
+            Ok((AuthenticationResult::of_exchange(token), key))
         }
         .boxed()
     }

@@ -102,8 +102,9 @@ pub(crate) fn to_cache<K: TokenKind>(
     let access_token = AccessToken::new(tokens.access_token.expose_secret());
     let refresh_token = tokens.refresh_token.as_ref().map(|token| RefreshToken::new(token.expose_secret()));
     let refresh_at = tokens.refresh_in.map(|seconds| now + with_jitter(seconds));
-    let token =
+    let mut token =
         CachedToken::new(access_token, scopes, expires_at, now).asked_for(asked).refreshed_at(refresh_at);
+    token.exchange = tokens.exchange.clone();
     (token, refresh_token)
 }
 

@@ -25,6 +25,7 @@ use crate::protocol::error_response::ErrorResponse;
 use crate::protocol::scope::Scopes;
 use crate::protocol::token_request::Grant;
 use crate::protocol::token_response::{TokenResponse, is_header_safe};
+use crate::result;
 use crate::telemetry::{correlation_id, product_headers};
 
 /// Entra may name any time; more than an hour is taken for an hour, as in every MSAL.
@@ -90,11 +91,16 @@ async fn authenticated(
         clock: &client.clock,
         http: &client.http,
     };
-    match &client.credential {
-        Some(credential) => credential.authenticate(&context, |proof| exchange.run(Some(proof))).await,
+    let started = tokio::time::Instant::now();
+    let mut tokens = match &client.credential {
+        Some(credential) => credential.authenticate(&context, |proof| exchange.run(Some(proof))).await?,
         // A public client says who it is and proves nothing (RFC 6749 §2.1).
-        None => exchange.run(None).await,
-    }
+        None => exchange.run(None).await?,
+    };
+    let Exchange { correlation_id, token_endpoint, .. } = exchange;
+    tokens.exchange =
+        Some(Arc::new(result::Exchange { correlation_id, token_endpoint, took: started.elapsed() }));
+    Ok(tokens)
 }
 
 /// Who is asked: the tenant that was chosen for the request; with an authority for several tenants, on-behalf-of happens

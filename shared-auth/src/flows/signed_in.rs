@@ -5,7 +5,7 @@
 use secrecy::ExposeSecret;
 
 use super::{home_account_id, to_cache};
-use crate::client::{Account, AuthenticationResult, CacheRefreshReason, Inner, TokenSource};
+use crate::client::{Account, AuthenticationResult, Inner};
 use crate::error::{Error, SignInError};
 use crate::jwt::IdTokenClaims;
 use crate::protocol::scope::Scopes;
@@ -73,13 +73,5 @@ pub(crate) async fn signed_in(
     let (object_id, name) = (&id_token.object_id, id_token.name.as_deref());
     client.ledger.signed_in(&account, object_id, name, raw_id_token.expose_secret());
     tracing::info!(step = 8, "the tokens are in the user-token cache");
-    Ok(SignIn {
-        account,
-        id_token,
-        result: AuthenticationResult::new(
-            token,
-            TokenSource::IdentityProvider,
-            CacheRefreshReason::NoCachedAccessToken,
-        ),
-    })
+    Ok(SignIn { account, id_token, result: AuthenticationResult::of_exchange(token) })
 }

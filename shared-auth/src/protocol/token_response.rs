@@ -1,7 +1,11 @@
 //! The success body of the token endpoint (RFC 6749 §5.1, OIDC Core §3.1.3.3).
 
+use std::sync::Arc;
+
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
+
+use crate::result::Exchange;
 
 /// What Entra hands out. The tokens are secrets from the first byte on; `Debug` shows none of them.
 #[derive(Debug, Deserialize)]
@@ -24,6 +28,9 @@ pub struct TokenResponse {
     pub id_token: Option<SecretString>,
     /// With `client_info=1`, in user flows.
     pub client_info: Option<String>,
+    /// The request that this answers.
+    #[serde(skip)]
+    pub exchange: Option<Arc<Exchange>>,
 }
 
 /// A token goes into a header: visible ASCII, and not larger than servers accept.

@@ -37,4 +37,5 @@ mod redis_server;
 mod redis_sessions;
 #[cfg(feature = "redis")]
 mod redis_sharing;
+mod results;
 mod settings;
