@@ -18,7 +18,7 @@ use crate::credential::ClientCredential;
 use crate::env::ConfigError;
 use crate::error::Error;
 use crate::http::Http;
-use crate::jwt::{AccessTokenValidator, IdTokenValidator, SigningKeys};
+use crate::jwt::{AccessTokenValidator, IdTokenValidator, SigningKeys, TenantOnboarding};
 use crate::lint::{self, Deployment};
 pub(crate) use crate::result::{AuthenticationResult, TokenSource};
 use crate::secret::{App, TokenDigest, User, UserAssertion};
@@ -54,6 +54,7 @@ pub(crate) struct Inner {
     pub id_tokens: IdTokenValidator,
     /// What the keys of all its partitions begin with.
     pub owner: Arc<Owner>,
+    onboarding: Option<TenantOnboarding>,
     pub app_tokens: TokenStore<App>,
     pub user_tokens: TokenStore<User>,
     pub counters: Arc<Counters>,
@@ -106,6 +107,7 @@ pub struct ConfidentialClientBuilder {
     jwks_min_refresh: SignedDuration,
     memory_limit_bytes: u64,
     deployment: Deployment,
+    onboarding: Option<TenantOnboarding>,
     #[cfg(feature = "redis")]
     redis: Option<crate::cache::redis::RedisCache>,
 }
@@ -149,6 +151,15 @@ impl ConfidentialClientBuilder {
         self
     }
 
+    /// Who decides about tenants that are not on the list of
+    /// [`EntraConfig::allowed_tenants`](crate::EntraConfig::allowed_tenants), where the authority is one for several
+    /// tenants; without it an empty list lets in all.
+    #[must_use]
+    pub fn tenant_onboarding(mut self, onboarding: TenantOnboarding) -> Self {
+        self.onboarding = Some(onboarding);
+        self
+    }
+
     /// What the program knows about itself, for the look at its settings at the start: likely mistakes are logged as
     /// warnings, each with what helps.
     ///
@@ -173,7 +184,16 @@ impl ConfidentialClientBuilder {
     /// [`ConfigError`] for an authority that would see the credential in the clear, a malformed tenant, or a CA file
     /// that holds no certificates.
     pub fn build(self) -> Result<ConfidentialClient, ConfigError> {
-        let Self { config, clock, clock_skew, jwks_min_refresh, memory_limit_bytes, deployment, .. } = self;
+        let Self {
+            config,
+            clock,
+            clock_skew,
+            jwks_min_refresh,
+            memory_limit_bytes,
+            deployment,
+            onboarding,
+            ..
+        } = self;
         #[cfg(feature = "redis")]
         let deployment = if self.redis.is_some() { deployment.shared_cache() } else { deployment };
         lint::log(&lint::lint_at(&config, &deployment, clock.now()));
@@ -187,6 +207,7 @@ impl ConfidentialClientBuilder {
             clock_skew,
             jwks_min_refresh,
             memory_limit_bytes,
+            onboarding,
         };
         #[cfg_attr(not(feature = "redis"), allow(unused_mut, reason = "nothing to add"))]
         let mut inner = Inner::new(parts, |_authority, _client_id| {
@@ -216,6 +237,7 @@ pub(crate) struct Parts {
     pub clock_skew: SignedDuration,
     pub jwks_min_refresh: SignedDuration,
     pub memory_limit_bytes: u64,
+    pub onboarding: Option<TenantOnboarding>,
 }
 
 impl Inner {
@@ -224,8 +246,15 @@ impl Inner {
         parts: Parts,
         shared: impl FnOnce(&Authority, &str) -> Option<SharedLevel>,
     ) -> Result<Self, ConfigError> {
-        let Parts { registration, credential, clock, clock_skew, jwks_min_refresh, memory_limit_bytes } =
-            parts;
+        let Parts {
+            registration,
+            credential,
+            clock,
+            clock_skew,
+            jwks_min_refresh,
+            memory_limit_bytes,
+            onboarding,
+        } = parts;
         let http = Http::new(registration.extra_ca_certs.as_deref())?;
         let authority = Arc::new(Authority::new(&registration, http.clone(), clock.clone())?);
         let client_id = registration.client_id;
@@ -241,6 +270,7 @@ impl Inner {
             clock.clone(),
             &client_id,
             clock_skew,
+            onboarding.clone(),
         );
         Ok(Self {
             owner: Owner::new(authority.environment(), &client_id),
@@ -250,6 +280,7 @@ impl Inner {
             http,
             keys,
             id_tokens,
+            onboarding,
             app_tokens: TokenStore::new(
                 clock.clone(),
                 memory_limit_bytes,
@@ -284,6 +315,7 @@ impl ConfidentialClient {
             jwks_min_refresh: SignedDuration::from_secs(300),
             memory_limit_bytes: MEMORY_LIMIT_BYTES,
             deployment: Deployment::new(),
+            onboarding: None,
             #[cfg(feature = "redis")]
             redis: None,
         }
@@ -299,14 +331,16 @@ impl ConfidentialClient {
         &self.inner.client_id
     }
 
-    /// A validator for the access tokens that reach this application as an API. It shares the signing keys.
+    /// A validator for the access tokens that reach this application as an API. It shares the signing keys; make one and
+    /// keep it, for it remembers the tokens that it has verified.
     pub fn access_token_validator(&self, config: &ApiConfig) -> AccessTokenValidator {
         AccessTokenValidator::new(
-            Arc::clone(&self.inner.authority),
+            &self.inner.authority,
             Arc::clone(&self.inner.keys),
             self.inner.clock.clone(),
             Arc::clone(&self.inner.counters),
             config,
+            self.inner.onboarding.clone(),
         )
     }
 

@@ -247,6 +247,9 @@ pub struct ApiConfig {
     pub clock_skew_seconds: u32,
     /// `JWKS_MIN_REFRESH_SECONDS`, 300 by default: how soon an unknown key id may ask for the keys again.
     pub jwks_min_refresh_seconds: u32,
+    /// How much memory the tokens that were verified may take, in bytes; `None` is 32 MiB, about 10,000 tokens. The least
+    /// used give way.
+    pub verified_tokens_bytes: Option<u64>,
 }
 
 impl ApiConfig {
@@ -258,6 +261,7 @@ impl ApiConfig {
             role: "Directory.Read".to_owned(),
             clock_skew_seconds: 60,
             jwks_min_refresh_seconds: 300,
+            verified_tokens_bytes: None,
         }
     }
 
@@ -278,6 +282,7 @@ impl ApiConfig {
             role: role?,
             clock_skew_seconds: skew?,
             jwks_min_refresh_seconds: refresh?,
+            verified_tokens_bytes: defaults.verified_tokens_bytes,
         })
     }
 }

@@ -68,7 +68,10 @@ pub use error::{
 pub use flows::authorization_code::{AuthCodeFlow, AuthorizationResponse, ResponseMode};
 pub use flows::long_running::LongRunningKey;
 pub use flows::signed_in::SignIn;
-pub use jwt::{AccessTokenValidator, AppClaims, Caller, Check, IdTokenClaims, TokenRejection, UserClaims};
+pub use jwt::{
+    AccessTokenValidator, AppClaims, Caller, Check, IdTokenClaims, TenantOnboarding, TokenRejection,
+    UserClaims, VerifiedTokensUsage,
+};
 pub use lint::{Deployment, Finding, Lint, lint, lint_at};
 pub use protocol::challenge::Challenge;
 pub use protocol::scope::Scopes;

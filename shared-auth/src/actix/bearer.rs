@@ -1,46 +1,61 @@
 //! Guards for an API's routes: who may call stands on the route, and nothing behind it runs for anybody else.
 //!
 //! A guard takes the bearer token (RFC 6750 §2.1; the two other ways of that paragraph are not supported), has it
-//! validated, checks the permission, and leaves the caller with the request for [`UserCaller`] and [`AppCaller`].
+//! validated, asks for what the route demands (`bearer/rules.rs`), and leaves the caller with the request for
+//! [`UserCaller`], [`AppCaller`] and [`AnyCaller`]. The type of a guard says whom it lets in.
 
-use std::future::{Ready, ready};
-use std::rc::Rc;
+use std::marker::PhantomData;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use actix_web::body::{EitherBody, MessageBody};
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::http::StatusCode;
+use actix_web::dev::ServiceRequest;
 use actix_web::{HttpMessage, HttpResponse, ResponseError};
-use futures_util::FutureExt;
-use futures_util::future::LocalBoxFuture;
 
 use self::header::bearer_token;
-use super::caller::{AppCaller, UserCaller};
-use super::error_response::{Answer, ApiError, correlation_id, invalid_token};
+pub(super) use self::rules::Rules;
+pub use self::service::Guarded;
+use super::caller::{AnyCaller, AppCaller, UserCaller};
+use super::error_response::{ApiError, correlation_id, invalid_token};
 use crate::error::Error;
 use crate::jwt::{AccessTokenValidator, Caller};
-use crate::protocol::challenge::Challenge;
 
 mod header;
+mod rules;
+mod service;
 
 #[cfg(any(test, fuzzing))]
 pub use self::header::properties::authorization_header;
 
 /// Makes guards; one per API, cloned into each worker.
 ///
+/// | guard | lets in | the handler takes |
+/// |---|---|---|
+/// | [`require_scope`](Self::require_scope) | users whose token has the scope | [`UserCaller`] |
+/// | [`require_user`](Self::require_user) | users, whatever the scope | [`UserCaller`] |
+/// | [`require_role`](Self::require_role) | applications whose token has the app role | [`AppCaller`] |
+/// | [`require_app`](Self::require_app) | applications, whatever the role | [`AppCaller`] |
+/// | [`require_scope_or_app_permission`](Self::require_scope_or_app_permission) | either | [`AnyCaller`] |
+///
+/// Each can demand more: [`Guard::allow_clients`], and for users [`Guard::authentication_context`].
+///
 /// ```no_run
 /// use actix_web::web;
-/// use shared_auth::actix::{BearerAuth, UserCaller};
+/// use shared_auth::actix::{AnyCaller, BearerAuth, UserCaller};
 ///
 /// async fn profile(user: UserCaller) -> String {
 ///     user.object_id.clone()
 /// }
 ///
+/// async fn orders(caller: AnyCaller) -> String {
+///     caller.client_id().to_owned()
+/// }
+///
 /// fn routes(config: &mut web::ServiceConfig, auth: &BearerAuth) {
-///     config.service(
-///         web::resource("/api/profile").wrap(auth.require_scope("access_as_user")).get(profile),
-///     );
+///     let payments = auth.require_scope("Payments.Write").authentication_context("c1");
+///     let orders_guard = auth.require_scope_or_app_permission("Orders.Read", "Orders.Read.All");
+///     config
+///         .service(web::resource("/api/profile").wrap(auth.require_scope("access_as_user")).get(profile))
+///         .service(web::resource("/api/payments").wrap(payments).post(profile))
+///         .service(web::resource("/api/orders").wrap(orders_guard).get(orders));
 /// }
 /// ```
 #[derive(Debug, Clone)]
@@ -48,7 +63,22 @@ pub struct BearerAuth {
     validator: Arc<AccessTokenValidator>,
 }
 
-/// Lets users in whose token carries a scope. Made by [`BearerAuth::require_scope`].
+/// A guard, to be wrapped around a route or a scope of routes. `C` is what the handlers behind it take.
+///
+/// ```
+/// use shared_auth::actix::{BearerAuth, Guard, UserCaller};
+///
+/// fn payments(auth: &BearerAuth, our_web_app: &str) -> Guard<UserCaller> {
+///     auth.require_scope("Payments.Write").allow_clients([our_web_app]).authentication_context("c1")
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Guard<C> {
+    rules: Arc<Rules>,
+    caller: PhantomData<fn() -> C>,
+}
+
+/// Lets users in. Made by [`BearerAuth::require_scope`] and [`BearerAuth::require_user`].
 ///
 /// ```
 /// use actix_web::web;
@@ -59,10 +89,9 @@ pub struct BearerAuth {
 ///     app.service(web::resource("/messages").wrap(auth.require_scope("access_as_user")).get(messages));
 /// }
 /// ```
-#[derive(Debug, Clone)]
-pub struct RequireScope(Guard);
+pub type RequireScope = Guard<UserCaller>;
 
-/// Lets applications in whose token carries an app role. Made by [`BearerAuth::require_role`].
+/// Lets applications in that call for themselves. Made by [`BearerAuth::require_role`] and [`BearerAuth::require_app`].
 ///
 /// ```
 /// use actix_web::web;
@@ -73,8 +102,21 @@ pub struct RequireScope(Guard);
 ///     app.service(web::resource("/directory").wrap(auth.require_role("Directory.Read")).get(directory));
 /// }
 /// ```
-#[derive(Debug, Clone)]
-pub struct RequireRole(Guard);
+pub type RequireRole = Guard<AppCaller>;
+
+/// Lets both in. Made by [`BearerAuth::require_scope_or_app_permission`].
+///
+/// ```
+/// use actix_web::web;
+/// use shared_auth::actix::{AnyCaller, BearerAuth};
+///
+/// fn routes(app: &mut web::ServiceConfig, auth: &BearerAuth) {
+///     let orders = |caller: AnyCaller| async move { caller.client_id().to_owned() };
+///     let guard = auth.require_scope_or_app_permission("Orders.Read", "Orders.Read.All");
+///     app.service(web::resource("/orders").wrap(guard).get(orders));
+/// }
+/// ```
+pub type RequireScopeOrAppPermission = Guard<AnyCaller>;
 
 impl BearerAuth {
     /// The validator comes from [`ConfidentialClient::access_token_validator`](crate::ConfidentialClient::access_token_validator).
@@ -85,162 +127,136 @@ impl BearerAuth {
     /// For routes that act for a signed-in user: a user's token with exactly this scope. An application that calls for
     /// itself is refused.
     pub fn require_scope(&self, scope: &str) -> RequireScope {
-        RequireScope(self.guard(Permission::Scope(scope.into())))
+        self.guard(Some(vec![scope.to_owned()]), None)
     }
 
     /// For routes that applications call for themselves: an app-only token with exactly this app role. A user is
     /// refused, whatever roles the user's token carries.
     pub fn require_role(&self, role: &str) -> RequireRole {
-        RequireRole(self.guard(Permission::Role(role.into())))
+        self.guard(None, Some(vec![role.to_owned()]))
     }
 
-    fn guard(&self, permission: Permission) -> Guard {
-        Guard { validator: Arc::clone(&self.validator), permission }
+    /// For routes that serve both: a user's token with the scope, or an app-only token with the app role.
+    pub fn require_scope_or_app_permission(&self, scope: &str, role: &str) -> RequireScopeOrAppPermission {
+        self.guard(Some(vec![scope.to_owned()]), Some(vec![role.to_owned()]))
+    }
+
+    /// For routes that serve every user of an application that has any scope of this API.
+    pub fn require_user(&self) -> RequireScope {
+        self.guard(Some(Vec::new()), None)
+    }
+
+    /// For routes that serve every application that has any app role of this API.
+    pub fn require_app(&self) -> RequireRole {
+        self.guard(None, Some(Vec::new()))
+    }
+
+    fn guard<C>(&self, scopes: Option<Vec<String>>, roles: Option<Vec<String>>) -> Guard<C> {
+        let validator = Arc::clone(&self.validator);
+        let rules = Rules { validator, scopes, roles, clients: None, authentication_context: None };
+        Guard { rules: Arc::new(rules), caller: PhantomData }
     }
 }
 
-#[derive(Debug, Clone)]
-enum Permission {
-    Scope(Arc<str>),
-    Role(Arc<str>),
-}
-
-#[derive(Debug, Clone)]
-struct Guard {
-    validator: Arc<AccessTokenValidator>,
-    permission: Permission,
-}
-
-impl Guard {
-    /// Lets the request pass with its caller, or answers it.
-    async fn check(&self, request: &ServiceRequest) -> Result<(), HttpResponse> {
-        // The caller's own id, so that its log and ours can be laid side by side.
-        let id = request.headers().get("client-request-id").and_then(|id| id.to_str().ok());
-        let id = correlation_id(id);
-
-        let token = bearer_token(request.headers()).map_err(|fault| {
-            tracing::warn!(correlation_id = id, "a request was refused: {}", fault.reason());
-            fault.answer().into_response(&id)
-        })?;
-        let caller = match self.validator.validate(token).await {
-            Ok(caller) => caller,
-            Err(Error::InvalidToken(rejection)) => {
-                tracing::warn!(
-                    check = rejection.check.number(),
-                    name = rejection.check.name(),
-                    correlation_id = id,
-                    "a token was refused: {}",
-                    rejection.detail
-                );
-                return Err(invalid_token(rejection.check.class()).into_response(&id));
-            }
-            // Nothing can be said about the token: not its sender's fault.
-            Err(error) => return Err(ApiError::from(error).error_response()),
-        };
-        self.admit(request, caller).map_err(|message| {
-            let (Permission::Scope(needed) | Permission::Role(needed)) = &self.permission;
-            tracing::warn!(needed = &**needed, correlation_id = id, "a caller was refused: {message}");
-            let challenge = Challenge::new().with("error", "insufficient_scope").with("scope", needed);
-            Answer::new(StatusCode::FORBIDDEN, "insufficient_scope", message)
-                .challenge(challenge)
-                .into_response(&id)
-        })
+impl<C> Guard<C> {
+    /// Lets in no other applications than these (`azp`, in v1.0 tokens `appid`), for a user or for themselves; others
+    /// are answered with 403.
+    ///
+    /// ```no_run
+    /// # fn example(auth: shared_auth::actix::BearerAuth) {
+    /// let ours = auth.require_scope("access_as_user").allow_clients(["c0ffee00-0000-4000-8000-000000003000"]);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn allow_clients<I: Into<String>>(self, client_ids: impl IntoIterator<Item = I>) -> Self {
+        self.with(|rules| rules.clients = Some(client_ids.into_iter().map(Into::into).collect()))
     }
 
-    /// The permission, and the kind of caller it is for.
-    fn admit(&self, request: &ServiceRequest, caller: Caller) -> Result<(), String> {
-        match (&self.permission, caller) {
-            (Permission::Scope(scope), Caller::User(user)) => {
-                if !user.has_scope(scope) {
-                    return Err(format!("The token lacks the scope {scope}."));
-                }
-                request.extensions_mut().insert(UserCaller::new(user));
-            }
-            (Permission::Role(role), Caller::App(app)) => {
-                if !app.has_role(role) {
-                    return Err(format!("The token lacks the app role {role}."));
-                }
-                request.extensions_mut().insert(AppCaller::new(app));
-            }
-            (Permission::Scope(_), Caller::App(_)) => {
-                return Err("This address is for signed-in users, and the token speaks for an application."
-                    .to_owned());
-            }
-            (Permission::Role(_), Caller::User(_)) => {
-                return Err("This address is for applications, and the token speaks for a user.".to_owned());
-            }
+    fn with(self, change: impl FnOnce(&mut Rules)) -> Self {
+        let mut rules = (*self.rules).clone();
+        change(&mut rules);
+        Self { rules: Arc::new(rules), caller: PhantomData }
+    }
+}
+
+impl Guard<UserCaller> {
+    /// Another scope that is as good as the first one.
+    #[must_use]
+    pub fn or_scope(self, scope: &str) -> Self {
+        self.with(|rules| rules.scopes.get_or_insert_default().push(scope.to_owned()))
+    }
+
+    /// The sign-in must have satisfied this authentication context of Conditional Access (`c1` to `c99`): with a second
+    /// factor, from a managed device, whatever the tenant's policy says. Otherwise the answer is a claims challenge, on
+    /// which the application signs the user in once more; one that has not declared that it can (client capability
+    /// `cp1`) is told so with 403.
+    #[must_use]
+    pub fn authentication_context(self, id: &str) -> Self {
+        self.with(|rules| rules.authentication_context = Some(id.to_owned()))
+    }
+}
+
+impl Guard<AppCaller> {
+    /// Another app role that is as good as the first one.
+    #[must_use]
+    pub fn or_role(self, role: &str) -> Self {
+        self.with(|rules| rules.roles.get_or_insert_default().push(role.to_owned()))
+    }
+}
+
+impl<C> Clone for Guard<C> {
+    fn clone(&self) -> Self {
+        Self { rules: Arc::clone(&self.rules), caller: PhantomData }
+    }
+}
+
+/// Lets the request pass with its caller, or answers it.
+async fn check(rules: &Arc<Rules>, request: &ServiceRequest) -> Result<(), HttpResponse> {
+    // The caller's own id, so that its log and ours can be laid side by side.
+    let id = || correlation_id(request.headers().get("client-request-id").and_then(|id| id.to_str().ok()));
+
+    let token = bearer_token(request.headers()).map_err(|fault| {
+        let id = id();
+        tracing::warn!(correlation_id = id, "a request was refused: {}", fault.reason());
+        fault.answer().into_response(&id)
+    })?;
+    let caller = match rules.validator.validate(token).await {
+        Ok(caller) => caller,
+        Err(Error::InvalidToken(rejection)) => {
+            let id = id();
+            // Why this is a 401, in one line: the check, what it expected and found, what helps.
+            tracing::warn!(
+                check = rejection.check.number(),
+                name = rejection.check.name(),
+                correlation_id = id,
+                "a token was refused: {}. What helps: {}",
+                rejection.detail,
+                rejection.fix
+            );
+            return Err(invalid_token(rejection.check.class()).into_response(&id));
         }
-        Ok(())
-    }
-}
-
-impl<S, B> Transform<S, ServiceRequest> for RequireScope
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = actix_web::Error;
-    type Transform = Guarded<S>;
-    type InitError = ();
-    type Future = Ready<Result<Guarded<S>, ()>>;
-
-    fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(Guarded::new(&self.0, service)))
-    }
-}
-
-impl<S, B> Transform<S, ServiceRequest> for RequireRole
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = actix_web::Error;
-    type Transform = Guarded<S>;
-    type InitError = ();
-    type Future = Ready<Result<Guarded<S>, ()>>;
-
-    fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(Guarded::new(&self.0, service)))
-    }
-}
-
-/// A service behind a guard; what actix-web makes of [`RequireScope`] and [`RequireRole`].
-#[derive(Debug)]
-pub struct Guarded<S> {
-    guard: Rc<Guard>,
-    service: Rc<S>,
-}
-
-impl<S> Guarded<S> {
-    fn new(guard: &Guard, service: S) -> Self {
-        Self { guard: Rc::new(guard.clone()), service: Rc::new(service) }
-    }
-}
-
-impl<S, B> Service<ServiceRequest> for Guarded<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = actix_web::Error;
-    type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.service.poll_ready(context)
-    }
-
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        let (guard, service) = (Rc::clone(&self.guard), Rc::clone(&self.service));
-        async move {
-            match guard.check(&request).await {
-                Ok(()) => service.call(request).await.map(ServiceResponse::map_into_left_body),
-                // A response and not an error, so that what is wrapped around sees and logs it like any other.
-                Err(refusal) => Ok(request.into_response(refusal).map_into_right_body()),
-            }
+        // Nothing can be said about the token: not its sender's fault.
+        Err(error) => return Err(ApiError::from(error).error_response()),
+    };
+    rules.admit(&caller).map_err(|refusal| {
+        let id = id();
+        tracing::warn!(
+            correlation_id = id,
+            client = caller.client_id(),
+            "a caller was refused: {}. What helps: {}",
+            refusal.detail,
+            refusal.fix
+        );
+        refusal.answer.into_response(&id)
+    })?;
+    let mut extensions = request.extensions_mut();
+    match (rules.serves_both(), caller) {
+        (false, Caller::User(user)) => extensions.insert(UserCaller::new(user, rules)).map(drop),
+        (false, Caller::App(app)) => extensions.insert(AppCaller::new(app)).map(drop),
+        (true, Caller::User(user)) => {
+            extensions.insert(AnyCaller::User(UserCaller::new(user, rules))).map(drop)
         }
-        .boxed_local()
-    }
+        (true, Caller::App(app)) => extensions.insert(AnyCaller::App(AppCaller::new(app))).map(drop),
+    };
+    Ok(())
 }

@@ -12,7 +12,9 @@ use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError};
 
-use super::error_response::{Answer, correlation_id};
+use super::bearer::Rules;
+use super::error_response::{Answer, ApiError, correlation_id};
+use super::step_up::Demand;
 use crate::jwt::{AppClaims, UserClaims};
 
 /// The signed-in user who is calling; for routes behind [`RequireScope`](super::RequireScope).
@@ -25,7 +27,10 @@ use crate::jwt::{AppClaims, UserClaims};
 /// }
 /// ```
 #[derive(Debug, Clone)]
-pub struct UserCaller(Arc<UserClaims>);
+pub struct UserCaller {
+    claims: Arc<UserClaims>,
+    rules: Arc<Rules>,
+}
 
 /// The application that is calling for itself; for routes behind [`RequireRole`](super::RequireRole).
 ///
@@ -39,15 +44,69 @@ pub struct UserCaller(Arc<UserClaims>);
 #[derive(Debug, Clone)]
 pub struct AppCaller(Arc<AppClaims>);
 
+/// Either of them; for routes behind [`RequireScopeOrAppPermission`](super::RequireScopeOrAppPermission).
+#[derive(Debug, Clone)]
+pub enum AnyCaller {
+    /// A user, with the scope.
+    User(UserCaller),
+    /// An application, with the app role.
+    App(AppCaller),
+}
+
 impl UserCaller {
-    pub(super) fn new(claims: UserClaims) -> Self {
-        Self(Arc::new(claims))
+    pub(super) fn new(claims: Arc<UserClaims>, rules: &Arc<Rules>) -> Self {
+        Self { claims, rules: Arc::clone(rules) }
+    }
+
+    /// Demands that the sign-in satisfied an authentication context of Conditional Access, for handlers that decide by
+    /// what they are asked to do; where the whole route demands it, say it there
+    /// ([`Guard::authentication_context`](super::Guard::authentication_context)).
+    ///
+    /// ```
+    /// use shared_auth::actix::{ApiError, UserCaller};
+    ///
+    /// fn transfer(user: &UserCaller, amount: u64) -> Result<(), ApiError> {
+    ///     if amount > 10_000 {
+    ///         user.require_authentication_context("c1")?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// The claims challenge as an answer; 403 for an application that cannot act on one.
+    pub fn require_authentication_context(&self, id: &str) -> Result<(), ApiError> {
+        self.demand(Demand::AuthenticationContext(id.to_owned()))
+    }
+
+    /// Demands a token that was issued at this moment or later: after the user's password, roles or device changed, or
+    /// after somebody ended the user's sessions. The API keeps these moments itself.
+    ///
+    /// # Errors
+    /// The claims challenge of continuous access evaluation as an answer; a plain 401 for an application that cannot
+    /// act on one.
+    pub fn require_issued_since(&self, moment: jiff::Timestamp) -> Result<(), ApiError> {
+        self.demand(Demand::IssuedSince(moment))
+    }
+
+    fn demand(&self, demand: Demand) -> Result<(), ApiError> {
+        demand.of(&self.claims, &self.rules.validator).map_err(ApiError::step_up)
     }
 }
 
 impl AppCaller {
-    pub(super) fn new(claims: AppClaims) -> Self {
-        Self(Arc::new(claims))
+    pub(super) fn new(claims: Arc<AppClaims>) -> Self {
+        Self(claims)
+    }
+}
+
+impl AnyCaller {
+    /// The application that calls, for a user or for itself.
+    pub fn client_id(&self) -> &str {
+        match self {
+            Self::User(user) => &user.client_id,
+            Self::App(app) => &app.client_id,
+        }
     }
 }
 
@@ -55,7 +114,7 @@ impl Deref for UserCaller {
     type Target = UserClaims;
 
     fn deref(&self) -> &UserClaims {
-        &self.0
+        &self.claims
     }
 }
 
@@ -85,6 +144,15 @@ impl FromRequest for AppCaller {
     }
 }
 
+impl FromRequest for AnyCaller {
+    type Error = NoGuard;
+    type Future = Ready<Result<Self, NoGuard>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(left_by_guard(request))
+    }
+}
+
 fn left_by_guard<T: Clone + 'static>(request: &HttpRequest) -> Result<T, NoGuard> {
     request.extensions().get::<T>().cloned().ok_or(NoGuard)
 }
@@ -98,8 +166,8 @@ impl std::error::Error for NoGuard {}
 impl fmt::Display for NoGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "this route has no guard for the caller that its handler wants; wrap it in require_scope for users, or in \
-             require_role for applications",
+            "this route has no guard for the caller that its handler wants; wrap it in require_scope for users, in \
+             require_role for applications, or in require_scope_or_app_permission for both",
         )
     }
 }

@@ -9,6 +9,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 
+use super::step_up::Unmet;
 use crate::downstream::DownstreamError;
 use crate::error::{Error, InteractionRequired, Refusal, TransportError};
 use crate::protocol::challenge::Challenge;
@@ -27,6 +28,8 @@ use crate::protocol::challenge::Challenge;
 /// | the API behind this one: not there | 404 | `not_found` | |
 /// | the API behind this one: wait | 503 | `upstream_unavailable` | |
 /// | the API behind this one: anything else | 502 | `downstream_failed` | |
+/// | this API demands a stronger sign-in | 401 | `insufficient_claims` | `error="insufficient_claims"`, `claims` in base64url |
+/// | the same, and the client cannot act on it | 403 | `step_up_required` | `error="insufficient_user_authentication"`, `acr_values` |
 ///
 /// ```
 /// use actix_web::web;
@@ -51,6 +54,7 @@ pub struct ApiError(Fault);
 enum Fault {
     Error(Error),
     NotFound,
+    StepUp(Unmet),
 }
 
 impl ApiError {
@@ -59,9 +63,14 @@ impl ApiError {
         Self(Fault::NotFound)
     }
 
+    pub(super) fn step_up(unmet: Unmet) -> Self {
+        Self(Fault::StepUp(unmet))
+    }
+
     fn answer(&self) -> Answer {
         match &self.0 {
             Fault::Error(error) => answer(error),
+            Fault::StepUp(unmet) => unmet.answer(),
             Fault::NotFound => {
                 Answer::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this address.")
             }
@@ -81,6 +90,9 @@ impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Fault::Error(error) => error.fmt(f),
+            Fault::StepUp(unmet) => {
+                write!(f, "a caller was refused: {}. What helps: {}", unmet.detail(), unmet.fix())
+            }
             Fault::NotFound => f.write_str("there is nothing at this address"),
         }
     }
@@ -93,12 +105,13 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         let answer = self.answer();
-        let Fault::Error(error) = &self.0 else {
-            return answer.into_response(&correlation_id(None));
-        };
         // Entra's id where there is one, so that the log line, the page and Entra's own log can be laid side by side.
-        let id = correlation_id(error.correlation_id());
-        let detail = printable(&error.to_string());
+        let id = match &self.0 {
+            Fault::Error(error) => correlation_id(error.correlation_id()),
+            Fault::StepUp(_) => correlation_id(None),
+            Fault::NotFound => return answer.into_response(&correlation_id(None)),
+        };
+        let detail = printable(&self.to_string());
         if answer.status.is_server_error() {
             tracing::error!(
                 status = answer.status.as_u16(),

@@ -3,6 +3,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `bearer.rs`, `caller.rs` | a protected API: the guards on its routes, the callers in its handlers |
+//! | `step_up.rs` | challenges that an API raises itself |
 //! | `error_response.rs` | an [`Error`](crate::Error) as the answer of an API |
 //! | `sign_in.rs` | a web app: the routes for signing in and out |
 //! | `session.rs` | the typed server-side session, the signed-in user as a handler argument |
@@ -20,11 +21,12 @@ mod request_span;
 mod session;
 mod session_store;
 mod sign_in;
+mod step_up;
 
 #[cfg(any(test, fuzzing))]
 pub use bearer::authorization_header;
-pub use bearer::{BearerAuth, RequireRole, RequireScope};
-pub use caller::{AppCaller, UserCaller};
+pub use bearer::{BearerAuth, Guard, Guarded, RequireRole, RequireScope, RequireScopeOrAppPermission};
+pub use caller::{AnyCaller, AppCaller, UserCaller};
 pub use error_response::ApiError;
 pub use failure::{Failure, PageError};
 pub use health::{api_headers, health_routes};

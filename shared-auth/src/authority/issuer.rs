@@ -118,25 +118,40 @@ impl IssuerRule {
         matches!(self.tenants, Tenants::Many { .. })
     }
 
-    /// What a token must say whose `tid` is this one; with one tenant the argument is not looked at.
+    /// What a token must say whose `tid` is this one; with one tenant the argument is not looked at. Whether that tenant
+    /// is let in is another question: [`Self::lets_in`].
     ///
     /// # Errors
-    /// A sentence where this tenant is not let in.
+    /// A sentence where it is the tenant of personal accounts, and those were not asked for.
     pub fn expects(&self, tid: &str) -> Result<Expected<'_>, String> {
         match &self.tenants {
             Tenants::One(id) => Ok(Expected { issuer: (&self.issuer).into(), tenant_id: id.into() }),
             Tenants::Many { personal: false, .. } if tid == CONSUMERS => {
-                Err("personal accounts are not let in: the authority is organizations".to_owned())
-            }
-            Tenants::Many { allowed, .. }
-                if !allowed.is_empty() && !allowed.iter().any(|one| one.eq_ignore_ascii_case(tid)) =>
-            {
-                Err(format!("the tenant {tid} is not on the list of tenants that are let in"))
+                Err("expected the tenant of an organization, found that of personal accounts".to_owned())
             }
             Tenants::Many { .. } => Ok(Expected {
                 issuer: self.issuer.replace(PLACEHOLDER, tid).into(),
                 tenant_id: tid.to_owned().into(),
             }),
+        }
+    }
+
+    /// True where the tenant is on the list of those that are let in.
+    pub fn lists(&self, tid: &str) -> bool {
+        match &self.tenants {
+            Tenants::One(_) => true,
+            Tenants::Many { allowed, .. } => allowed.iter().any(|one| one.eq_ignore_ascii_case(tid)),
+        }
+    }
+
+    /// # Errors
+    /// A sentence where there is a list and this tenant is not on it.
+    pub fn lets_in(&self, tid: &str) -> Result<(), String> {
+        match &self.tenants {
+            Tenants::Many { allowed, .. } if !allowed.is_empty() && !self.lists(tid) => {
+                Err(format!("expected a tenant on the list of those that are let in, found {tid}"))
+            }
+            _ => Ok(()),
         }
     }
 

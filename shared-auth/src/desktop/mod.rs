@@ -135,6 +135,7 @@ impl PublicClientBuilder {
             clock_skew,
             jwks_min_refresh: SignedDuration::from_secs(300),
             memory_limit_bytes: MEMORY_LIMIT_BYTES,
+            onboarding: None,
         };
         let (mut level, its_clock) = (None, parts.clock.clone());
         let inner = Inner::new(parts, |authority, client_id| {

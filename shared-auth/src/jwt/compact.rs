@@ -1,118 +1,155 @@
-//! Checks 1 to 7, the same for access tokens and ID tokens: from text to claims that a key of the authority signed.
+//! Checks 1 to 6, the same for access tokens and ID tokens: from text to a payload that a key of the authority signed.
 //!
-//! A token before check 6 is attacker's text. The types keep it so: [`SignedToken`] shows its header only, and claims
+//! A token before check 6 is attacker's text. The types keep it so: [`SignedToken`] shows its key id only, and claims
 //! come out of [`SignedToken::verify`] alone.
 
+use aws_lc_rs::digest::{Context, SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::Algorithm;
-use serde_json::{Map, Value};
 
-use super::claims::Claims;
 use super::key_set::SigningKey;
 use super::rejection::{Check, TokenRejection, shown};
-use super::strict_json;
+use super::strict_json::{self, Json, Object};
+use crate::secret::TokenDigest;
 
 /// Entra's tokens have 1 to 4 KiB, at most about 8 with 200 groups.
 const TOKEN_LIMIT: usize = 16 * 1024;
 /// Entra's key ids have 27 or 43 characters.
 const KID_LIMIT: usize = 256;
+/// The members that decide here; another spelling of one of them is refused.
+const DECISIVE: [&str; 8] = ["alg", "b64", "crit", "cty", "enc", "kid", "typ", "zip"];
 
 /// A token with a header that we understand, not verified yet.
-pub(super) struct SignedToken<'a> {
+#[derive(Debug)]
+pub(super) struct SignedToken {
     pub kid: String,
     /// Microsoft Graph's tokens have a nonce in the header and cannot be verified by others; worth a hint.
     has_header_nonce: bool,
-    signing_input: &'a str,
     payload: Vec<u8>,
-    signature: &'a str,
+    signature: Vec<u8>,
 }
 
-impl<'a> SignedToken<'a> {
-    /// Checks 1 to 4.
-    pub fn parse(token: &'a str) -> Result<Self, TokenRejection> {
-        // 1. Size, before anything is decoded.
-        if token.len() > TOKEN_LIMIT {
-            let detail =
-                format!("the token has {} bytes; more than {TOKEN_LIMIT} are not looked at", token.len());
-            return Err(TokenRejection::new(Check::Size, detail));
-        }
+/// 1. Size, before anything is decoded or hashed.
+pub(super) fn size(token: &str) -> Result<(), TokenRejection> {
+    if token.len() <= TOKEN_LIMIT {
+        return Ok(());
+    }
+    let detail = format!("expected at most {TOKEN_LIMIT} bytes, found {}", token.len());
+    Err(TokenRejection::new(Check::Size, detail))
+}
 
-        // 2. Three parts (RFC 7515 §7.1). Five would be an encrypted token, two an unsigned one.
-        let parts: Vec<&str> = token.splitn(6, '.').collect();
-        let [header, payload, signature] = parts[..] else {
-            let found = if parts.len() > 5 { "more than 5".to_owned() } else { parts.len().to_string() };
-            return Err(TokenRejection::new(
-                Check::Shape,
-                format!(
-                    "a signed token has 3 parts, this one has {found}; is it an access token for this API?"
-                ),
-            ));
-        };
+/// The text of a token, hashed once for both who asks: the signature is one over the hash of what stands before the
+/// last dot, and a token that was verified is remembered by the hash of all of it.
+pub(super) struct Hashes {
+    /// Of what is signed.
+    signed: Context,
+    /// Of the whole text.
+    pub whole: TokenDigest,
+}
+
+impl Hashes {
+    pub fn of(token: &str) -> Self {
+        let (signed, rest) = token.split_at(token.rfind('.').unwrap_or(token.len()));
+        let mut hash = Context::new(&SHA256);
+        hash.update(signed.as_bytes());
+        let signed = hash.clone();
+        hash.update(rest.as_bytes());
+        let mut whole = TokenDigest([0; 32]);
+        whole.0.copy_from_slice(hash.finish().as_ref());
+        Self { signed, whole }
+    }
+}
+
+impl SignedToken {
+    /// Checks 2 to 4, and of check 5 whether a key is named.
+    pub fn parse(token: &str) -> Result<Self, TokenRejection> {
+        // 2. Three parts (RFC 7515 §7.1).
+        let [header, payload, signature] = parts(token)?;
         let header = decode("header", header)?;
         let decoded = decode("payload", payload)?;
-        decode("signature", signature)?;
-        let signing_input = &token[..token.len() - signature.len() - 1];
+        let signature = decode("signature", signature)?;
 
         // 3. A header that we understand.
-        let header = strict_json::object(&header).map_err(|fault| {
-            TokenRejection::new(Check::Header, format!("the header cannot be used: {fault}"))
-        })?;
+        let header = strict_json::object(&header)
+            .map_err(|fault| refuse(format!("expected a header that is one JSON object: {fault}")))?;
+        understood(&header)?;
 
         // 4. The algorithm comes from here, never from the token (RFC 8725 §3.1).
         match header.get("alg") {
-            Some(Value::String(alg)) if alg == "RS256" => {}
-            Some(Value::String(alg)) => return Err(algorithm(&shown(alg))),
-            Some(other) => return Err(algorithm(strict_json::type_name(other))),
+            Some(Json::Text(alg)) if alg == "RS256" => {}
+            Some(Json::Text(alg)) => return Err(algorithm(&shown(alg))),
+            Some(other) => return Err(algorithm(other.type_name())),
             None => return Err(algorithm("none at all")),
         }
 
-        let kid = understood(&header)?;
-        let has_header_nonce = header.contains_key("nonce");
-        Ok(Self { kid, has_header_nonce, signing_input, payload: decoded, signature })
+        // 5. The key's id. A token without one would have to be tried with every key.
+        let kid = key_id(&header)?;
+        let has_header_nonce = header.has("nonce");
+        Ok(Self { kid, has_header_nonce, payload: decoded, signature })
     }
 
     /// Check 5 for a key id that the authority does not publish.
     pub fn unknown_key(&self) -> TokenRejection {
-        let detail = format!(
-            "the authority publishes no usable key {}; was the token issued by another tenant, or by another instance \
-             of the lab?",
-            shown(&self.kid)
-        );
+        let detail =
+            format!("expected a key that the authority publishes, found the key id {}", shown(&self.kid));
         TokenRejection::new(Check::Key, detail)
     }
 
-    /// Checks 6 and 7.
-    pub fn verify(self, key: &SigningKey) -> Result<Claims, TokenRejection> {
-        // 6. The signature (RFC 7518 §3.3).
-        let message = self.signing_input.as_bytes();
-        if !jsonwebtoken::crypto::verify(self.signature, message, &key.key, Algorithm::RS256).unwrap_or(false)
-        {
-            let hint = if self.has_header_nonce {
-                "; its header has a nonce, as tokens for Microsoft Graph have: ask for a token for this API instead"
-            } else {
-                ""
-            };
-            let detail = format!("the signature is not that of the key {}{hint}", shown(&self.kid));
-            return Err(TokenRejection::new(Check::Signature, detail));
+    /// 6. The signature (RFC 7518 §3.3); `hashes` are those of the same text. The payload is what was signed.
+    pub fn verify(self, hashes: Hashes, key: &SigningKey) -> Result<Vec<u8>, TokenRejection> {
+        if key.verifies(&hashes.signed.finish(), &self.signature) {
+            return Ok(self.payload);
         }
-
-        // 7. The claims.
-        strict_json::object(&self.payload).map(Claims::new).map_err(|fault| {
-            TokenRejection::new(Check::Payload, format!("the payload cannot be used: {fault}"))
+        let detail = format!("expected the signature of the key {}, found another one", shown(&self.kid));
+        let rejection = TokenRejection::new(Check::Signature, detail);
+        Err(match self.has_header_nonce {
+            false => rejection,
+            true => rejection.fix(
+                "Its header has a nonce, as tokens for Microsoft Graph have, and only Graph can verify those: ask for \
+                 a token with a scope of this API instead.",
+            ),
         })
     }
 }
 
+/// Three parts: two would be an unsigned token, five an encrypted one.
+fn parts(token: &str) -> Result<[&str; 3], TokenRejection> {
+    let mut parts = token.splitn(6, '.');
+    if let (Some(header), Some(payload), Some(signature), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    {
+        return Ok([header, payload, signature]);
+    }
+    Err(match token.splitn(6, '.').count() {
+        5 => TokenRejection::new(Check::Shape, "expected a signed token of 3 parts, found an encrypted one (JWE, 5 parts)")
+            .fix(
+                "Remove the token encryption key from the registration of this API (tokenEncryptionKeyId), so that \
+                 Entra issues tokens that are signed only.",
+            ),
+        1 => TokenRejection::new(
+            Check::Shape,
+            "expected a signed token of 3 parts, found 1: a refresh token, a code, or another opaque value",
+        ),
+        found => {
+            let found = if found > 5 { "more than 5".to_owned() } else { found.to_string() };
+            TokenRejection::new(Check::Shape, format!("expected a signed token of 3 parts, found {found}"))
+        }
+    })
+}
+
 /// base64url without padding, and nothing else: one token must have one spelling.
 fn decode(part: &str, text: &str) -> Result<Vec<u8>, TokenRejection> {
-    match URL_SAFE_NO_PAD.decode(text) {
-        Ok(bytes) if !bytes.is_empty() => Ok(bytes),
-        Ok(_) => Err(TokenRejection::new(Check::Shape, format!("the {part} is empty"))),
-        Err(_) => {
-            Err(TokenRejection::new(Check::Shape, format!("the {part} is not base64url without padding")))
-        }
-    }
+    let found = match URL_SAFE_NO_PAD.decode(text) {
+        Ok(bytes) if !bytes.is_empty() => return Ok(bytes),
+        Ok(_) => "nothing",
+        Err(_) => "other characters, or bits left over",
+    };
+    let detail = format!("expected a {part} in base64url without padding, found {found}");
+    Err(TokenRejection::new(Check::Shape, detail))
+}
+
+fn refuse(detail: impl Into<String>) -> TokenRejection {
+    TokenRejection::new(Check::Header, detail)
 }
 
 fn algorithm(found: &str) -> TokenRejection {
@@ -121,36 +158,49 @@ fn algorithm(found: &str) -> TokenRejection {
 
 /// Members that change what a token means must be understood. `jwk`, `jku`, `x5u` and `x5c`, by which a token would
 /// bring its own key, are not even looked at (RFC 8725 §3.5).
-fn understood(header: &Map<String, Value>) -> Result<String, TokenRejection> {
-    let refuse = |detail: String| Err(TokenRejection::new(Check::Header, detail));
-    if header.contains_key("crit") {
-        return refuse(
-            "the header has \"crit\", and no extension is supported (RFC 7515 §4.1.11)".to_owned(),
-        );
+fn understood(header: &Object<'_>) -> Result<(), TokenRejection> {
+    if let Some(name) = header.odd_spelling(&DECISIVE) {
+        return Err(refuse(format!("expected \"{name}\" in lower case only, found another spelling of it")));
     }
-    if header.contains_key("b64") {
-        return refuse(
-            "the header has \"b64\", and unencoded payloads are not supported (RFC 7797)".to_owned(),
-        );
+    for (name, meaning) in [
+        ("crit", "extensions that must be understood (RFC 7515 §4.1.11)"),
+        ("b64", "a payload that is not encoded (RFC 7797)"),
+        ("zip", "a compressed payload (RFC 7516 §4.1.3)"),
+        ("enc", "an encrypted payload (RFC 7516 §4.1.2)"),
+    ] {
+        if header.has(name) {
+            return Err(refuse(format!("expected a plain signed token, found \"{name}\": {meaning}")));
+        }
+    }
+    match header.get("cty") {
+        None => {}
+        Some(Json::Text(cty)) if !cty.eq_ignore_ascii_case("JWT") => {}
+        Some(_) => return Err(refuse("expected claims, found a token within the token (\"cty\")")),
     }
     match header.get("typ") {
-        None => {}
-        Some(Value::String(typ))
-            if ["JWT", "at+jwt", "application/at+jwt"].iter().any(|ours| typ.eq_ignore_ascii_case(ours)) => {}
-        Some(Value::String(typ)) => {
-            return refuse(format!("expected the type \"JWT\" or \"at+jwt\", found {}", shown(typ)));
+        None => Ok(()),
+        Some(Json::Text(typ))
+            if ["JWT", "at+jwt", "application/at+jwt"].iter().any(|ours| typ.eq_ignore_ascii_case(ours)) =>
+        {
+            Ok(())
         }
-        Some(other) => {
-            return refuse(format!("\"typ\" must be a string, found {}", strict_json::type_name(other)));
+        Some(Json::Text(typ)) => {
+            Err(refuse(format!("expected the type \"JWT\" or \"at+jwt\", found {}", shown(typ))))
         }
+        Some(other) => Err(refuse(format!("expected a string as \"typ\", found {}", other.type_name()))),
     }
+}
+
+fn key_id(header: &Object<'_>) -> Result<String, TokenRejection> {
+    let refuse = |found: &str| {
+        let detail = format!("expected a key id (\"kid\") of 1 to {KID_LIMIT} bytes, found {found}");
+        Err(TokenRejection::new(Check::Key, detail))
+    };
     match header.get("kid") {
-        Some(Value::String(kid)) if !kid.is_empty() && kid.len() <= KID_LIMIT => Ok(kid.clone()),
-        Some(Value::String(kid)) => {
-            refuse(format!("a key id has 1 to {KID_LIMIT} bytes, this one has {}", kid.len()))
-        }
-        Some(other) => refuse(format!("\"kid\" must be a string, found {}", strict_json::type_name(other))),
-        None => refuse("the header names no key (\"kid\")".to_owned()),
+        Some(Json::Text(kid)) if !kid.is_empty() && kid.len() <= KID_LIMIT => Ok(kid.clone().into_owned()),
+        Some(Json::Text(kid)) => refuse(&format!("one of {} bytes", kid.len())),
+        Some(other) => refuse(other.type_name()),
+        None => refuse("none"),
     }
 }
 
@@ -159,6 +209,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn the_hash_that_names_a_token_is_that_of_its_whole_text() {
+        for token in ["a.b.c", "a.b.", "", "no dots", "a.b.c.d.e", "."] {
+            assert_eq!(Hashes::of(token).whole, TokenDigest::of(token), "{token}");
+        }
+    }
 
     proptest! {
         #[test]

@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq;
 
-use super::compact::SignedToken;
+use super::claims::Claims;
+use super::compact::{self, Hashes, SignedToken};
 use super::keys::{FoundKey, SigningKeys};
+use super::onboarding::{self, TenantOnboarding};
 use super::rejection::{Check, TokenRejection, shown};
 use crate::authority::{Authority, Dialect};
 use crate::clock::SharedClock;
@@ -73,6 +75,7 @@ pub(crate) struct IdTokenValidator {
     clock: SharedClock,
     client_id: String,
     skew: SignedDuration,
+    onboarding: Option<TenantOnboarding>,
 }
 
 impl IdTokenValidator {
@@ -83,9 +86,10 @@ impl IdTokenValidator {
         clock: SharedClock,
         client_id: &str,
         skew: SignedDuration,
+        onboarding: Option<TenantOnboarding>,
     ) -> Self {
         let chosen = moka::sync::Cache::new(CHOSEN_TENANTS);
-        Self { authority, keys, chosen, clock, client_id: client_id.to_owned(), skew }
+        Self { authority, keys, chosen, clock, client_id: client_id.to_owned(), skew, onboarding }
     }
 
     /// Checks the token that answers the sign-in with this nonce; `None` where no browser carried the question, so that
@@ -117,45 +121,48 @@ impl IdTokenValidator {
         nonce: Option<&str>,
     ) -> Result<IdTokenClaims, Error> {
         // Steps 6 to 8, and step 1: encrypted tokens were not asked for. RS256 by a key of the authority, nothing else.
+        let now = self.clock.now();
+        compact::size(id_token)?;
         let signed = SignedToken::parse(id_token)?;
-        let Some(FoundKey { key, set }) = keys.find(&signed.kid).await? else {
+        let Some(FoundKey { key, set }) = keys.find(&signed.kid, now).await? else {
             return Err(signed.unknown_key().into());
         };
-        let claims = signed.verify(&key)?;
-        let expected = set.expects(&claims)?;
-        key.signs_for(&expected).map_err(|detail| TokenRejection::new(Check::KeyIssuer, detail))?;
+        let payload = signed.verify(Hashes::of(id_token), &key)?;
+        let claims = Claims::read(&payload)?;
+        let (expected, _) = onboarding::let_in(&set, &claims, self.onboarding.as_ref(), now).await?;
+        set.signs(&key, &expected)?;
 
         // Step 2: the issuer is the discovered one, in an authority of several tenants with the token's own in it.
-        let issuer = claims.issued_by(&expected.issuer)?;
-        let tenant_id = match &set.rule.dialect {
+        let issuer = claims.issued_by(&expected.issuer)?.to_owned();
+        let tenant_id = match &set.source.rule.dialect {
             Dialect::Entra => {
                 let version = claims.required(Check::Issuer, "ver")?;
-                expect(Check::Issuer, "the version", "2.0", &version)?;
-                claims.guid(Check::Tenant, "tid")?
+                expect(Check::Issuer, "the version", "2.0", version)?;
+                claims.guid(Check::Tenant, "tid")?.to_owned()
             }
             Dialect::B2c { policy } => {
                 claims.policy(policy)?;
-                claims.optional(Check::Tenant, "tid")?.unwrap_or_else(|| expected.tenant_id.to_string())
+                claims.optional(Check::Tenant, "tid")?.unwrap_or(&expected.tenant_id).to_owned()
             }
             Dialect::Plain => String::new(), // No tenants; a `tid` would be somebody's private claim.
         };
         expect(Check::Tenant, "the tenant", &expected.tenant_id, &tenant_id)?;
 
         // Step 3: the audience is this application alone. Steps 4 and 5: so is the authorized party, if one is named.
-        let audience = claims.required(Check::Audience, "aud")?;
+        let audience = claims.required(Check::Audience, "aud")?.to_owned();
         expect(Check::Audience, "the audience", &self.client_id, &audience)?;
         if let Some(party) = claims.optional(Check::Audience, "azp")? {
-            expect(Check::Audience, "the authorized party", &self.client_id, &party)?;
+            expect(Check::Audience, "the authorized party", &self.client_id, party)?;
         }
 
         // Steps 9 and 10: not expired, and not issued in the future.
-        let now = self.clock.now();
-        let expires_at = claims.valid_at(now, self.skew)?;
+        let expires_at = claims.valid_at(now, self.skew)?.expires_at;
         let issued_at = claims
             .time(Check::Lifetime, "iat")?
-            .ok_or_else(|| TokenRejection::new(Check::Lifetime, "the claim \"iat\" is missing"))?;
+            .ok_or_else(|| TokenRejection::new(Check::Lifetime, "expected the claim \"iat\", found none"))?;
         if issued_at.duration_since(now) > self.skew {
-            let detail = format!("it was issued at {issued_at}, now it is {now}; do the clocks agree?");
+            let detail =
+                format!("expected a token that was issued before now, {now}; it was issued at {issued_at}");
             return Err(TokenRejection::new(Check::Lifetime, detail).into());
         }
 
@@ -163,31 +170,38 @@ impl IdTokenValidator {
         if let Some(nonce) = nonce {
             let answered = claims.required(Check::Kind, "nonce")?;
             if nonce.is_empty() || !bool::from(answered.as_bytes().ct_eq(nonce.as_bytes())) {
-                return Err(TokenRejection::new(Check::Kind, "the nonce is not that of this sign-in").into());
+                return Err(TokenRejection::new(
+                    Check::Kind,
+                    "expected the nonce of this sign-in, found another one",
+                )
+                .into());
             }
         }
 
         // Steps 12 and 13 (`acr`, `auth_time`) have nothing to check: we ask for neither.
+        let shown =
+            |name| Ok::<_, TokenRejection>(claims.optional(Check::Identity, name)?.map(str::to_owned));
         Ok(IdTokenClaims {
             // Only Entra gives an id that is the same for all applications; elsewhere `sub` is the user's id.
-            object_id: match set.rule.dialect {
+            object_id: match set.source.rule.dialect {
                 Dialect::Entra => claims.guid(Check::Identity, "oid")?,
                 _ => match claims.optional(Check::Identity, "oid")? {
                     Some(id) => id,
                     None => claims.required(Check::Identity, "sub")?,
                 },
-            },
+            }
+            .to_owned(),
             tenant_id,
-            subject: claims.required(Check::Identity, "sub")?,
-            name: claims.optional(Check::Identity, "name")?,
-            preferred_username: claims.optional(Check::Identity, "preferred_username")?,
-            email: claims.optional(Check::Identity, "email")?,
+            subject: claims.required(Check::Identity, "sub")?.to_owned(),
+            name: shown("name")?,
+            preferred_username: shown("preferred_username")?,
+            email: shown("email")?,
             issuer,
             audience,
             issued_at,
             expires_at,
-            sid: claims.optional(Check::Identity, "sid")?,
-            login_hint: claims.optional(Check::Identity, "login_hint")?,
+            sid: shown("sid")?,
+            login_hint: shown("login_hint")?,
             roles: claims.strings(Check::Kind, "roles")?,
             all: claims.into_map(),
         })

@@ -6,14 +6,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use aws_lc_rs::digest::Digest;
+use aws_lc_rs::rsa::PublicKeyComponents;
+use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::Timestamp;
-use jsonwebtoken::DecodingKey;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
+use url::Url;
 
-use super::claims::Claims;
 use super::rejection::{Check, TokenRejection, shown};
 use crate::authority::{Expected, IssuerRule};
 
@@ -23,50 +25,97 @@ pub(super) struct Document {
     keys: Vec<Value>,
 }
 
+/// Where and when a document was got.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// Whose tokens the keys sign, from the checked discovery document.
+    pub rule: IssuerRule,
+    /// `cloud_instance_name` of the discovery document.
+    pub cloud: Option<String>,
+    /// Where users of the authority sign in.
+    pub authorization_endpoint: Url,
+    pub loaded_at: Timestamp,
+    /// The age at which they are fetched anew.
+    pub refresh_after: SignedDuration,
+}
+
 /// The usable keys at one moment, with the issuer whose keys they are.
 #[derive(Debug)]
 pub(super) struct KeySet {
-    /// Whose tokens they sign, from the checked discovery document.
-    pub rule: IssuerRule,
-    pub loaded_at: Timestamp,
+    pub source: Source,
+    /// Equal where keys and issuer are: what one version has verified holds as long as that version is in use.
+    pub version: u64,
     keys: HashMap<String, Arc<SigningKey>>,
 }
 
-/// One public key.
+/// One public key, ready for use.
 #[derive(Debug)]
 pub(super) struct SigningKey {
-    pub key: DecodingKey,
-    /// The issuer for which Entra uses this key; may hold the literal `{tenantid}`.
-    issuer: Option<String>,
+    key: ParsedPublicKey,
+    member: Jwk,
 }
 
 impl KeySet {
-    /// Takes what is usable; `None` where that is nothing.
-    pub fn new(rule: IssuerRule, document: Document, loaded_at: Timestamp) -> Option<Self> {
+    /// Takes what is usable; `None` where that is nothing. `former`: the set that this one replaces.
+    pub fn new(source: Source, document: Document, former: Option<&KeySet>) -> Option<Self> {
         let mut keys = HashMap::new();
         for member in document.keys {
             match usable(member) {
                 // The first one wins, so that a member added at the end cannot take over a key id.
-                Ok((kid, key)) => {
-                    keys.entry(kid).or_insert_with(|| Arc::new(key));
+                Ok(key) => {
+                    keys.entry(key.member.kid.clone()).or_insert_with(|| Arc::new(key));
                 }
                 Err(reason) => tracing::debug!(reason, "a member of the key set is not used"),
             }
         }
-        (!keys.is_empty()).then_some(Self { rule, loaded_at, keys })
+        let mut set = Self { source, version: 0, keys };
+        if let Some(former) = former {
+            set.version = if set.is_like(former) { former.version } else { former.version + 1 };
+        }
+        (!set.keys.is_empty()).then_some(set)
+    }
+
+    /// True where whatever one of the two verifies, the other one verifies as well.
+    fn is_like(&self, other: &KeySet) -> bool {
+        let members = |set: &KeySet, kid: &String| set.keys.get(kid).map(|key| key.member.clone());
+        self.source.rule == other.source.rule
+            && self.source.cloud == other.source.cloud
+            && self.keys.len() == other.keys.len()
+            && self.keys.keys().all(|kid| members(self, kid) == members(other, kid))
+    }
+
+    /// The absolute distance, so that a clock that was put back makes no key young for ever.
+    pub fn age(&self, now: Timestamp) -> SignedDuration {
+        now.duration_since(self.source.loaded_at).abs()
     }
 
     pub fn get(&self, kid: &str) -> Option<Arc<SigningKey>> {
         self.keys.get(kid).cloned()
     }
 
-    /// What a token with these claims must name: where there are several tenants, its own one decides.
-    pub fn expects(&self, claims: &Claims) -> Result<Expected<'_>, TokenRejection> {
-        let tid = match self.rule.is_multi_tenant() {
-            true => claims.guid(Check::Tenant, "tid")?,
-            false => String::new(),
-        };
-        self.rule.expects(&tid).map_err(|detail| TokenRejection::new(Check::Tenant, detail))
+    /// Check 11: whether this key may sign for the issuer that the token names. Entra serves keys of several issuers
+    /// in one document, those of personal accounts among them.
+    pub fn signs(&self, key: &SigningKey, expected: &Expected<'_>) -> Result<(), TokenRejection> {
+        let refuse = |detail: String| Err(TokenRejection::new(Check::KeyIssuer, detail));
+        if let (Some(own), Some(cloud)) = (&key.member.cloud_instance_name, &self.source.cloud)
+            && own != cloud
+        {
+            return refuse(format!(
+                "expected a key of the cloud {}, found one of {}",
+                shown(cloud),
+                shown(own)
+            ));
+        }
+        match &key.member.issuer {
+            None => Ok(()),
+            Some(issuer) if *issuer == *expected.issuer => Ok(()),
+            Some(issuer) if issuer.replace("{tenantid}", &expected.tenant_id) == *expected.issuer => Ok(()),
+            Some(issuer) => refuse(format!(
+                "expected a key that is published for the issuer {}, found one for {}",
+                shown(&expected.issuer),
+                shown(issuer)
+            )),
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -75,59 +124,62 @@ impl KeySet {
 }
 
 impl SigningKey {
-    /// Check 11: whether this key may sign for the issuer that the token names. Entra serves keys of several issuers
-    /// in one document, those of personal accounts among them.
-    pub fn signs_for(&self, expected: &Expected<'_>) -> Result<(), String> {
-        let Some(issuer) = &self.issuer else { return Ok(()) };
-        let issuer = issuer.replace("{tenantid}", &expected.tenant_id);
-        if issuer == expected.issuer {
-            return Ok(());
-        }
-        Err(format!(
-            "the key is published for the issuer {}, not for {}",
-            shown(&issuer),
-            shown(&expected.issuer)
-        ))
+    /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3), and nothing else.
+    pub fn verifies(&self, message: &Digest, signature: &[u8]) -> bool {
+        self.key.verify_digest_sig(message, signature).is_ok()
     }
 }
 
-/// What we read of a member (RFC 7517 §4, RFC 7518 §6.3.1).
-#[derive(Deserialize)]
+/// What we read of a member (RFC 7517 §4, RFC 7518 §6.3.1), and Entra's additions.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct Jwk {
     kty: String,
     kid: String,
     #[serde(rename = "use")]
     usage: Option<String>,
+    key_ops: Option<Vec<String>>,
     alg: Option<String>,
     n: String,
     e: String,
+    /// The issuer for which Entra uses this key; may hold the literal `{tenantid}`.
     issuer: Option<String>,
+    cloud_instance_name: Option<String>,
 }
 
-fn usable(member: Value) -> Result<(String, SigningKey), &'static str> {
+fn usable(member: Value) -> Result<SigningKey, &'static str> {
     let jwk: Jwk = serde_json::from_value(member).map_err(|_| "it is not an RSA key with an id")?;
     if jwk.kty != "RSA" {
         return Err("it is not an RSA key");
     }
-    if jwk.usage.is_some_and(|usage| usage != "sig") {
+    if jwk.usage.as_ref().is_some_and(|usage| usage != "sig") {
         return Err("it is not for signatures");
     }
-    if jwk.alg.is_some_and(|alg| alg != "RS256") {
+    if jwk
+        .key_ops
+        .as_ref()
+        .is_some_and(|operations| !operations.iter().any(|operation| operation == "verify"))
+    {
+        return Err("it is not for verifying");
+    }
+    if jwk.alg.as_ref().is_some_and(|alg| alg != "RS256") {
         return Err("it is for another algorithm");
     }
-    let modulus = number(&jwk.n).ok_or("its modulus is not base64url")?;
-    let exponent = number(&jwk.e).ok_or("its exponent is not base64url")?;
+    let n = number(&jwk.n).ok_or("its modulus is not base64url")?;
+    let e = number(&jwk.e).ok_or("its exponent is not base64url")?;
     // Shorter keys can be factored, longer ones are there to make verification slow.
-    if !(2048..=8192).contains(&bits(&modulus)) {
+    if !(2048..=8192).contains(&bits(&n)) {
         return Err("its modulus has fewer than 2048 bits or more than 8192");
     }
     // Small exponents have made forged paddings possible.
-    let odd = exponent.last().is_some_and(|byte| byte & 1 == 1);
-    if !odd || !(17..=32).contains(&bits(&exponent)) {
+    let odd = e.last().is_some_and(|byte| byte & 1 == 1);
+    if !odd || !(17..=32).contains(&bits(&e)) {
         return Err("its exponent is smaller than 65537, or even, or unusually large");
     }
-    let key = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
-    Ok((jwk.kid, SigningKey { key, issuer: jwk.issuer }))
+    // Parsed once; building a key takes longer than most of what is done with it.
+    let key = PublicKeyComponents { n, e }
+        .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
+        .map_err(|_| "its numbers are no RSA key")?;
+    Ok(SigningKey { key, member: jwk })
 }
 
 /// An unsigned number in base64url, without leading zeros.
@@ -146,9 +198,20 @@ mod tests {
 
     use super::*;
 
-    fn set(members: &[Value]) -> Option<KeySet> {
+    fn set_after(former: Option<&KeySet>, members: &[Value]) -> Option<KeySet> {
         let document = Document { keys: members.to_vec() };
-        KeySet::new(IssuerRule::one("https://login.example/t/v2.0", "t"), document, Timestamp::UNIX_EPOCH)
+        let source = Source {
+            rule: IssuerRule::one("https://login.example/t/v2.0", "t"),
+            cloud: Some("microsoftonline.com".to_owned()),
+            authorization_endpoint: "https://login.example/t/authorize".parse().unwrap(),
+            loaded_at: Timestamp::UNIX_EPOCH,
+            refresh_after: SignedDuration::from_hours(12),
+        };
+        KeySet::new(source, document, former)
+    }
+
+    fn set(members: &[Value]) -> Option<KeySet> {
+        set_after(None, members)
     }
 
     fn modulus(bytes: usize) -> String {
@@ -166,6 +229,7 @@ mod tests {
             json!({"kty": "EC", "kid": "ec", "crv": "P-256", "x": "AA", "y": "AA"}),
             json!({"kty": "OCT", "kid": "mixed", "n": modulus(256), "e": "AQAB"}),
             json!({"kty": "RSA", "kid": "enc", "use": "enc", "n": modulus(256), "e": "AQAB"}),
+            json!({"kty": "RSA", "kid": "ops", "key_ops": ["encrypt"], "n": modulus(256), "e": "AQAB"}),
             json!({"kty": "RSA", "kid": "pss", "alg": "PS256", "n": modulus(256), "e": "AQAB"}),
             json!({"kty": "RSA", "kid": "1024 bits", "n": modulus(128), "e": "AQAB"}),
             json!({"kty": "RSA", "kid": "2047 bits", "n": URL_SAFE_NO_PAD.encode(vec![0x7F; 256]), "e": "AQAB"}),
@@ -200,9 +264,41 @@ mod tests {
         ])
         .unwrap();
 
-        let signs = |kid: &str| set.get(kid).unwrap().signs_for(&set.rule.expects("").unwrap()).is_ok();
+        let signs = |kid: &str| {
+            set.signs(&set.get(kid).unwrap(), &set.source.rule.expects("").unwrap())
+                .map_err(|error| error.check)
+        };
 
-        assert!(signs("template") && signs("ours"));
-        assert!(!signs("consumers") && !signs("other cloud"));
+        assert_eq!((signs("template"), signs("ours")), (Ok(()), Ok(())));
+        assert_eq!(signs("consumers"), Err(Check::KeyIssuer));
+        assert_eq!(signs("other cloud"), Err(Check::KeyIssuer));
+    }
+
+    #[test]
+    fn a_key_of_another_cloud_instance_does_not_sign_for_ours() {
+        let member = |kid: &str, cloud: &str| json!({"kty": "RSA", "kid": kid, "n": modulus(256), "e": "AQAB", "cloud_instance_name": cloud});
+        let set =
+            set(&[member("ours", "microsoftonline.com"), member("theirs", "microsoftonline.us")]).unwrap();
+        let signs = |kid: &str| set.signs(&set.get(kid).unwrap(), &set.source.rule.expects("").unwrap());
+
+        assert!(signs("ours").is_ok() && signs("theirs").is_err());
+    }
+
+    #[test]
+    fn the_version_changes_with_the_keys_and_only_with_them() {
+        let member =
+            |kid: &str, bytes: usize| json!({"kty": "RSA", "kid": kid, "n": modulus(bytes), "e": "AQAB"});
+        let first = set(&[member("a", 256), member("b", 256)]).unwrap();
+        let version = |members: &[Value]| set_after(Some(&first), members).unwrap().version;
+
+        assert_eq!(version(&[member("b", 256), json!("garbage"), member("a", 256)]), first.version);
+        for changed in [
+            vec![member("a", 256)],
+            vec![member("a", 256), member("b", 384)],
+            vec![member("a", 256), member("b", 256), member("c", 256)],
+            vec![member("a", 256), member("c", 256)],
+        ] {
+            assert_ne!(version(&changed), first.version, "{changed:?}");
+        }
     }
 }

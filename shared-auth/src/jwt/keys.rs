@@ -1,8 +1,8 @@
 //! When the authority's signing keys are fetched, and what happens when they cannot be.
 //!
 //! Keys roll over without notice, so an unknown key id asks for them again; attackers can invent key ids, so that
-//! happens once per interval. What was good stays in use until a better set has arrived: an outage of the authority
-//! locks nobody out, and lets nobody in.
+//! happens once per interval. What was good stays in use until a better set has arrived, for a day: an outage of the
+//! authority locks nobody out, and who can cut us off from it does not keep a withdrawn key alive.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -10,14 +10,19 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use jiff::{SignedDuration, Timestamp};
 
-use super::key_set::{Document, KeySet, SigningKey};
+use super::key_set::{Document, KeySet, SigningKey, Source};
 use crate::authority::Authority;
 use crate::clock::SharedClock;
 use crate::error::{Error, TransportError};
 use crate::http::{Http, without_query};
 
-/// Microsoft's own libraries refresh after 12 hours.
+/// Microsoft's own libraries refresh after 12 hours, an hour more or less, so that replicas do not ask all at once.
 const REFRESH_AFTER: SignedDuration = SignedDuration::from_hours(12);
+const JITTER_SECONDS: i64 = 3_600;
+/// Microsoft asks for a refresh every 24 hours at least. Keys that could not be confirmed for so long are not relied on.
+const GOOD_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// Where there are no keys at all and they cannot be had, the next try waits this long.
+const RETRY_AFTER: SignedDuration = SignedDuration::from_secs(1);
 
 /// A fetch under way; everybody who waits for it gets its outcome.
 type Load = Shared<BoxFuture<'static, Result<Arc<KeySet>, Error>>>;
@@ -41,6 +46,8 @@ struct Loads {
     forced_at: Option<Timestamp>,
     /// The last time that the age of the keys made us ask.
     refreshed_at: Option<Timestamp>,
+    /// The last time that nothing came of it, while there were no keys at all.
+    failed: Option<(Timestamp, Error)>,
 }
 
 /// A key, and the set it belongs to.
@@ -58,9 +65,6 @@ impl SigningKeys {
         clock: SharedClock,
         min_refresh: SignedDuration,
     ) -> Self {
-        // With two backends in one build the crate cannot choose by itself and would panic at the first token.
-        // An error means that one is installed already.
-        let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
         let (known, loads) = (RwLock::new(None), Mutex::new(Loads::default()));
         Self { authority, http, clock, min_refresh, known, loads }
     }
@@ -73,14 +77,14 @@ impl SigningKeys {
     /// The key with this id; `None` where the authority has no such key.
     ///
     /// # Errors
-    /// Where there are no keys at all, because they have never been fetched and cannot be now.
-    pub(super) async fn find(self: &Arc<Self>, kid: &str) -> Result<Option<FoundKey>, Error> {
-        let set = match self.known() {
+    /// Where there are no keys at all, because they were never fetched or are too old, and cannot be fetched now.
+    pub(super) async fn find(self: &Arc<Self>, kid: &str, now: Timestamp) -> Result<Option<FoundKey>, Error> {
+        let set = match self.usable(now) {
             Some(set) => set,
             None => self.first_load().await?,
         };
         if let Some(key) = set.get(kid) {
-            self.refresh_in_background(&set);
+            self.refresh_if_old(&set, now);
             return Ok(Some(FoundKey { key, set }));
         }
 
@@ -89,12 +93,30 @@ impl SigningKeys {
             // An outcome that is an error leaves the known keys in place, and this one unknown.
             let _ = load.await;
         }
-        let found = self.known().and_then(|set| Some(FoundKey { key: set.get(kid)?, set }));
+        let found = self.usable(self.clock.now()).and_then(|set| Some(FoundKey { key: set.get(kid)?, set }));
         Ok(found)
+    }
+
+    /// The version of the keys that are in use; `None` where there are none to rely on. What a version has verified
+    /// holds while this answers with it.
+    pub(super) fn version(self: &Arc<Self>, now: Timestamp) -> Option<u64> {
+        let set = self.usable(now)?;
+        self.refresh_if_old(&set, now);
+        Some(set.version)
+    }
+
+    /// Where users of the authority sign in, as far as its document has been read.
+    pub(super) fn authorization_endpoint(&self) -> Option<String> {
+        self.known().map(|set| set.source.authorization_endpoint.to_string())
     }
 
     fn known(&self) -> Option<Arc<KeySet>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The keys, if they are young enough to be relied on.
+    fn usable(&self, now: Timestamp) -> Option<Arc<KeySet>> {
+        self.known().filter(|set| set.age(now) < GOOD_FOR)
     }
 
     fn loads(&self) -> MutexGuard<'_, Loads> {
@@ -104,9 +126,14 @@ impl SigningKeys {
     async fn first_load(self: &Arc<Self>) -> Result<Arc<KeySet>, Error> {
         let load = {
             let mut loads = self.loads();
-            match self.known() {
-                Some(set) => return Ok(set), // Somebody finished in between.
-                None => self.join_or_start(&mut loads),
+            let now = self.clock.now();
+            if let Some(set) = self.usable(now) {
+                return Ok(set); // Somebody finished in between.
+            }
+            match &loads.failed {
+                // A flood of tokens in an outage is no flood of requests.
+                Some((at, error)) if now.duration_since(*at).abs() < RETRY_AFTER => return Err(error.clone()),
+                _ => self.join_or_start(&mut loads),
             }
         };
         load.await
@@ -125,9 +152,8 @@ impl SigningKeys {
     }
 
     /// Old keys are used while new ones are fetched: nobody waits for the refresh.
-    fn refresh_in_background(self: &Arc<Self>, set: &KeySet) {
-        let now = self.clock.now();
-        if now.duration_since(set.loaded_at).abs() < REFRESH_AFTER {
+    fn refresh_if_old(self: &Arc<Self>, set: &KeySet, now: Timestamp) {
+        if set.age(now) < set.source.refresh_after {
             return;
         }
         let mut loads = self.loads();
@@ -151,7 +177,10 @@ impl SigningKeys {
         // A task of its own: a caller that hangs up must not cancel what the others wait for, nor use up the turn.
         let task = tokio::spawn(async move {
             let outcome = keys.load().await;
-            keys.loads().running = None;
+            let mut loads = keys.loads();
+            loads.running = None;
+            loads.failed = outcome.as_ref().err().map(|error| (keys.clock.now(), error.clone()));
+            drop(loads);
             outcome
         });
         let load = task.map(|outcome| outcome.unwrap_or_else(|_| Err(interrupted()))).boxed().shared();
@@ -163,15 +192,27 @@ impl SigningKeys {
         let outcome = self.fetch().await;
         match &outcome {
             Ok(set) => {
-                tracing::debug!(keys = set.len(), issuer = set.rule.issuer, "the signing keys were fetched");
+                let issuer = &set.source.rule.issuer;
+                tracing::debug!(
+                    keys = set.len(),
+                    version = set.version,
+                    issuer,
+                    "the signing keys were fetched"
+                );
                 *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(set));
             }
-            Err(error) if self.known().is_some() => {
-                tracing::warn!(%error, "the signing keys could not be fetched again; the known ones stay in use");
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the signing keys could not be fetched; no token can be checked")
-            }
+            Err(error) => match self.usable(self.clock.now()) {
+                Some(set) => tracing::warn!(
+                    %error,
+                    "the signing keys could not be fetched again; the known ones stay in use, until they are {} hours \
+                     old (they are {})",
+                    GOOD_FOR.as_hours(),
+                    set.age(self.clock.now()).as_hours(),
+                ),
+                None => {
+                    tracing::error!(%error, "the signing keys could not be fetched; no token can be checked")
+                }
+            },
         }
         outcome
     }
@@ -192,7 +233,14 @@ impl SigningKeys {
             .authority
             .issuer_rule(&metadata.issuer)
             .map_err(|expected| unusable(format!("the issuer {} is not {expected}", metadata.issuer)))?;
-        let set = KeySet::new(rule, document, self.clock.now()).ok_or_else(|| {
+        let source = Source {
+            rule,
+            cloud: metadata.cloud_instance_name,
+            authorization_endpoint: metadata.authorization_endpoint,
+            loaded_at: self.clock.now(),
+            refresh_after: REFRESH_AFTER + SignedDuration::from_secs(jitter()),
+        };
+        let set = KeySet::new(source, document, self.known().as_deref()).ok_or_else(|| {
             unusable("the set holds no RSA key of 2048 bits or more that may verify tokens".to_owned())
         })?;
         Ok(Arc::new(set))
@@ -204,6 +252,14 @@ impl Loads {
         // One that was polled to its end is over, even if its task could not say so.
         self.running.clone().filter(|load| load.peek().is_none())
     }
+}
+
+/// Up to an hour earlier or later.
+fn jitter() -> i64 {
+    let mut bytes = [0; 4];
+    // Without randomness, which has never been seen, nothing but the jitter is missing.
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    i64::from(u32::from_be_bytes(bytes)) % (2 * JITTER_SECONDS + 1) - JITTER_SECONDS
 }
 
 /// The runtime went down while the keys were being fetched.

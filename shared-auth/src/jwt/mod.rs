@@ -2,16 +2,18 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `validator.rs` | access tokens: the numbered checks 8 to 14, and who is calling |
+//! | `validator.rs` | access tokens: all checks by number, and who is calling |
+//! | `verified.rs` | tokens that passed them, remembered |
 //! | `id_token.rs` | ID tokens: OpenID Connect Core §3.1.3.7 |
-//! | `compact.rs` | checks 1 to 7, which both share: shape, header, key, signature, payload |
+//! | `compact.rs` | what both share: shape, header, signature |
 //! | `keys.rs`, `key_set.rs` | the authority's signing keys: when they are fetched, which of them count |
+//! | `onboarding.rs` | tenants that are on no list |
 //! | `claims.rs`, `strict_json.rs` | reading without guessing: a wrong type is an error, not an absence |
 //! | `caller.rs` | the results: a user, or an application |
 //! | `unverified.rs` | a look at an assertion that can only refuse it, before on-behalf-of |
 //! | `rejection.rs` | why not: precise for the log, vague for the outside |
 //!
-//! The signature check is the `jsonwebtoken` crate's; every decision about header and claims stands here, to be read.
+//! The signature check is that of `aws-lc-rs`; every decision about header and claims stands here, to be read.
 
 mod caller;
 mod claims;
@@ -19,17 +21,23 @@ mod compact;
 mod id_token;
 mod key_set;
 mod keys;
+mod onboarding;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod rejection;
 mod strict_json;
 mod unverified;
 mod validator;
+mod verified;
 
 pub use caller::{AppClaims, Caller, UserClaims};
 pub use id_token::IdTokenClaims;
 pub(crate) use id_token::IdTokenValidator;
 pub(crate) use keys::SigningKeys;
+pub use onboarding::TenantOnboarding;
+#[cfg(feature = "actix")]
+pub(crate) use rejection::shown;
 pub use rejection::{Check, TokenRejection};
 pub(crate) use unverified::{refuse_early, tenant_of};
 pub use validator::AccessTokenValidator;
+pub use verified::VerifiedTokensUsage;

@@ -1,7 +1,8 @@
-//! Why a token was refused: the number and name of the check and a precise sentence, for the log.
+//! Why a token was refused: the check, what it expected and found, and what helps. One line, for the log.
 //!
 //! The outside gets [`Check::class`] only: an attacker who tries variants must not learn which part to change next.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// The checks, in the order in which they are made.
@@ -19,21 +20,21 @@ pub enum Check {
     Size,
     /// 2. Three parts in base64url (RFC 7515 §7.1).
     Shape,
-    /// 3. A header that we understand (RFC 7515 §4): `typ`, `crit`, `kid`.
+    /// 3. A header that we understand (RFC 7515 §4): one JSON object, `typ`, `crit`.
     Header,
     /// 4. RS256, whatever the token would prefer (RFC 8725 §3.1).
     Algorithm,
-    /// 5. A key that the authority publishes (RFC 8725 §3.10).
+    /// 5. A key (`kid`) that the authority publishes (RFC 8725 §3.10).
     Key,
     /// 6. Signed by that key. No claim is looked at before this one.
     Signature,
-    /// 7. Claims that are one JSON object (RFC 7519 §7.2).
+    /// 7. Claims that are one JSON object (RFC 7519 §7.2), none of them twice or in other letters.
     Payload,
     /// 8. Issued for us (RFC 7519 §4.1.3).
     Audience,
     /// 9. Issued by our authority (RFC 7519 §4.1.1), in the format that it says it has.
     Issuer,
-    /// 10. Issued by our tenant, and the issuer says the same.
+    /// 10. Issued by our tenant, or by one that is let in, and the issuer says the same.
     Tenant,
     /// 11. The key may sign for this issuer.
     KeyIssuer,
@@ -86,6 +87,46 @@ impl Check {
         }
     }
 
+    /// What mostly helps where nothing more is known about the case.
+    fn usual_fix(self) -> &'static str {
+        match self {
+            Self::Size => {
+                "Send the access token alone. If it is this large, let the registration of this API emit app roles in \
+                 place of groups."
+            }
+            Self::Shape | Self::Header | Self::Payload => {
+                "Send the access token for this API exactly as Entra issued it."
+            }
+            Self::Algorithm => "Send an access token that Entra issued for this API; Entra signs with RS256.",
+            Self::Key => {
+                "Get the token from the authority that this API trusts (AZURE_AUTHORITY_HOST, AZURE_TENANT_ID); \
+                 another tenant, another cloud or another instance of the lab has other keys."
+            }
+            Self::Signature => {
+                "Send the token unchanged, and get it from the authority that this API trusts."
+            }
+            Self::Audience => {
+                "Ask for a token with a scope of this API; if the audience is one of this API's names, add it to \
+                 API_AUDIENCE."
+            }
+            Self::Issuer => {
+                "Compare AZURE_AUTHORITY_HOST and AZURE_TENANT_ID of this API with those of the application that got \
+                 the token."
+            }
+            Self::Tenant => {
+                "Get the token in a tenant that this API lets in, or add the tenant to those that are let in."
+            }
+            Self::KeyIssuer => {
+                "Get the token from this API's own authority; its keys do not vouch for other issuers."
+            }
+            Self::Lifetime => "Get a new token; if it is new, set the clocks of the two machines.",
+            Self::Kind => "Send an access token, with a scope for users or an app role for applications.",
+            Self::Identity => {
+                "Get the token from Entra for this API; if claims were changed by a policy, leave these as they are."
+            }
+        }
+    }
+
     /// What the sender of the token is told.
     pub fn class(self) -> &'static str {
         match self {
@@ -109,7 +150,7 @@ impl fmt::Display for Check {
 
 /// A token that failed a check.
 ///
-/// What [`fmt::Display`] writes is for the log: it names what was expected and what was found. Callers are told
+/// What [`fmt::Display`] writes is for the log: the check, what it expected and found, what helps. Callers are told
 /// [`Check::class`] and no more.
 ///
 /// ```
@@ -121,18 +162,26 @@ impl fmt::Display for Check {
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the token failed check {check}: {detail}")]
+#[error("the token failed check {check}: {detail}. What helps: {fix}")]
 #[non_exhaustive]
 pub struct TokenRejection {
     /// Which check.
     pub check: Check,
-    /// Expected, found, and what helps. Never a part of the token; values of claims are cleaned and cut.
+    /// Expected and found. Never a part of the token; values of claims are cleaned and cut.
     pub detail: String,
+    /// What helps.
+    pub fix: Cow<'static, str>,
 }
 
 impl TokenRejection {
     pub(crate) fn new(check: Check, detail: impl Into<String>) -> Self {
-        Self { check, detail: detail.into() }
+        Self { check, detail: detail.into(), fix: check.usual_fix().into() }
+    }
+
+    /// What helps in this very case.
+    #[must_use]
+    pub(crate) fn fix(self, fix: impl Into<Cow<'static, str>>) -> Self {
+        Self { fix: fix.into(), ..self }
     }
 }
 

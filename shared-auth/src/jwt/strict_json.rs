@@ -1,97 +1,194 @@
 //! JSON objects without a second meaning: a member that appears twice is an error (RFC 7515 §4, RFC 7519 §4).
 //!
-//! Parsers differ in which of two equal members wins. Where one parser checks a token and another one reads it, that
-//! difference is an attack; so there is no such token here.
+//! Parsers differ in which of two equal members wins, and some do not tell `aud` from `AUD`. Where one parser checks a
+//! token and another one reads it, that difference is an attack; so there is no such token here. Text stays where it
+//! is and is borrowed: a token is read once, and most of it is never needed.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
-/// Reads an object. The error names the fault and its place, never a value.
-pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
-    serde_json::from_slice::<NoDuplicates>(bytes)
-        .and_then(|NoDuplicates| serde_json::from_slice(bytes))
-        .map_err(|error| match error.classify() {
-            serde_json::error::Category::Data if error.to_string().starts_with(DUPLICATE) => {
-                error.to_string()
-            }
-            // serde_json's sentence about a wrong type quotes the value.
-            serde_json::error::Category::Data => "it is JSON, but not an object".to_owned(),
-            _ => format!("it is not JSON (line {}, column {})", error.line(), error.column()),
-        })
+/// Any JSON in which no object has two members of the same name, however deep.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Json<'a> {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(Cow<'a, str>),
+    Array(Vec<Json<'a>>),
+    Object(Object<'a>),
 }
 
-/// The word for the JSON type of a value, for messages.
-pub(crate) fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
+/// The members. There are about twenty, among which looking at one after the other is the fastest way.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
+
+/// Reads an object. The error names the fault and its place, never a value.
+pub(crate) fn object(bytes: &[u8]) -> Result<Object<'_>, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
+    match serde_json::from_str(text) {
+        Ok(Json::Object(object)) => Ok(object),
+        Ok(_) => Err("it is JSON, but not an object".to_owned()),
+        Err(error) if error.is_data() => Err(error.to_string()), // Our own sentence: there is no other kind of it.
+        Err(error) => Err(format!("it is not JSON (line {}, column {})", error.line(), error.column())),
+    }
+}
+
+impl<'a> Object<'a> {
+    pub fn get(&self, name: &str) -> Option<&Json<'a>> {
+        self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value)
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Which of the `known` names is there in another spelling of upper and lower case, for whoever does not tell them
+    /// apart. Letters that only become ASCII when their case is changed (`ſ`, the sign for kelvin) are no way around.
+    pub fn odd_spelling<'k>(&self, known: &[&'k str]) -> Option<&'k str> {
+        let odd = self.0.iter().filter(|(name, _)| {
+            !name.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase())
+        });
+        odd.map(|(name, _)| name.trim().to_uppercase().to_lowercase())
+            .find_map(|folded| known.iter().copied().find(|known| *known == folded))
+    }
+
+    /// The same as an owned map, for those who want all of it.
+    pub fn into_map(self) -> Map<String, Value> {
+        self.0.into_iter().map(|(name, value)| (name.into_owned(), value.into())).collect()
+    }
+}
+
+impl Json<'_> {
+    /// The word for the JSON type, for messages.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Json::Null => "null",
+            Json::Bool(_) => "a boolean",
+            Json::Number(_) => "a number",
+            Json::Text(_) => "a string",
+            Json::Array(_) => "an array",
+            Json::Object(_) => "an object",
+        }
+    }
+}
+
+impl From<Json<'_>> for Value {
+    fn from(json: Json<'_>) -> Self {
+        match json {
+            Json::Null => Value::Null,
+            Json::Bool(value) => Value::Bool(value),
+            Json::Number(value) => Value::Number(value),
+            Json::Text(value) => Value::String(value.into_owned()),
+            Json::Array(items) => Value::Array(items.into_iter().map(Value::from).collect()),
+            Json::Object(object) => Value::Object(object.into_map()),
+        }
     }
 }
 
 const DUPLICATE: &str = "a member appears twice";
 
-/// Any JSON in which no object has two members of the same name, however deep.
-struct NoDuplicates;
-
-impl<'de> Deserialize<'de> for NoDuplicates {
+impl<'de> Deserialize<'de> for Json<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NoDuplicates)
+        deserializer.deserialize_any(AnyJson)
     }
 }
 
-impl<'de> Visitor<'de> for NoDuplicates {
-    type Value = Self;
+struct AnyJson;
+
+impl<'de> Visitor<'de> for AnyJson {
+    type Value = Json<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_unit<E>(self) -> Result<Self, E> {
-        Ok(self)
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Json::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
-        Ok(self)
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Json::Bool(value))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
-        Ok(self)
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Json::Number(value.into()))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
-        Ok(self)
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Json::Number(value.into()))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
-        Ok(self)
+    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Number::from_f64(value).map_or(Json::Null, Json::Number))
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
-        Ok(self)
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
+        Ok(Json::Text(value.into()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
-        while items.next_element::<NoDuplicates>()?.is_some() {}
-        Ok(self)
+    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Json::Text(value.to_owned().into()))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
-        let mut names = HashSet::new();
-        while let Some(name) = members.next_key::<String>()? {
-            if !names.insert(name) {
-                return Err(A::Error::custom(DUPLICATE));
-            }
-            members.next_value::<NoDuplicates>()?;
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut all = Vec::new();
+        while let Some(item) = items.next_element()? {
+            all.push(item);
         }
-        Ok(self)
+        Ok(Json::Array(all))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut all: Vec<(Cow<'de, str>, Json<'de>)> = Vec::with_capacity(24);
+        while let Some((Name(name), value)) = members.next_entry()? {
+            all.push((name, value));
+        }
+        match has_duplicate(&all) {
+            true => Err(A::Error::custom(DUPLICATE)),
+            false => Ok(Json::Object(Object(all))),
+        }
+    }
+}
+
+fn has_duplicate(members: &[(Cow<'_, str>, Json<'_>)]) -> bool {
+    let names = members.iter().map(|(name, _)| name.as_ref());
+    if members.len() <= 32 {
+        return names.enumerate().any(|(at, name)| members.iter().take(at).any(|(other, _)| other == name));
+    }
+    // Thousands of members (a header is read before its signature is checked) must not cost more for each.
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    names.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
+}
+
+/// The name of a member, borrowed where it has no escapes.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(AnyName)
+    }
+}
+
+struct AnyName;
+
+impl<'de> Visitor<'de> for AnyName {
+    type Value = Name<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a member")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok(Name(name.into()))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Name(name.to_owned().into()))
     }
 }
 
@@ -107,6 +204,24 @@ mod tests {
             assert!(object(json.as_bytes()).unwrap_err().starts_with(DUPLICATE), "{json}");
         }
         assert!(object(br#"{"a":{"b":1},"c":{"b":2},"d":[{"b":1},{"b":1}]}"#).is_ok());
+        for members in [2, 32, 33, 2_000] {
+            let all: Vec<String> = (0..members).map(|at| format!("\"{at}\":0")).collect();
+            assert!(object(format!("{{{}}}", all.join(",")).as_bytes()).is_ok(), "{members}");
+            let last = format!("{{{},\"{}\":1}}", all.join(","), members / 2);
+            assert!(object(last.as_bytes()).unwrap_err().starts_with(DUPLICATE), "{members}");
+        }
+    }
+
+    #[test]
+    fn a_known_name_in_other_letters_is_noticed() {
+        let odd = |json: &str| object(json.as_bytes()).unwrap().odd_spelling(&["aud", "kid", "sub"]);
+
+        assert_eq!(odd(r#"{"aud":1,"AUD":1}"#), Some("aud"));
+        assert_eq!(odd(r#"{"Aud":1}"#), Some("aud"));
+        assert_eq!(odd("{\"\u{212a}id\":1}"), Some("kid"));
+        assert_eq!(odd("{\"\u{17f}ub\":1}"), Some("sub"));
+        assert_eq!(odd(r#"{"aud ":1}"#), Some("aud"));
+        assert_eq!(odd(r#"{"aud":1,"employeeId":1,"Größe":2,"":3}"#), None);
     }
 
     #[test]
@@ -140,6 +255,17 @@ mod tests {
         #[test]
         fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = object(&bytes);
+        }
+
+        #[test]
+        fn what_is_read_is_what_others_read(members in proptest::collection::btree_map("[a-zA-Z\\\\\"é]{0,6}", any::<i64>(), 0..40)) {
+            let written = serde_json::to_string(&members).unwrap();
+            let read = object(written.as_bytes()).unwrap();
+            for (name, value) in &members {
+                prop_assert_eq!(read.get(name), Some(&Json::Number((*value).into())));
+            }
+            let map: Map<String, Value> = serde_json::from_str(&written).unwrap();
+            prop_assert_eq!(read.into_map(), map);
         }
     }
 }

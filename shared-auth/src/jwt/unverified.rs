@@ -65,7 +65,7 @@ fn payload(token: &str) -> Option<Map<String, Value>> {
     let (_, payload, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
         return None; // Encrypted, or something else altogether.
     };
-    strict_json::object(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
+    Some(strict_json::object(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?.into_map())
 }
 
 /// v2.0 tokens name the client id, v1.0 tokens mostly `api://` and the client id. Other names can be ours as well.
@@ -80,8 +80,11 @@ fn is_somebody_elses(audience: &str, client_id: &str) -> bool {
 
 /// What was found, what Entra would answer, and what helps.
 fn refuse(check: Check, code: u32, found: &str) -> TokenRejection {
-    let fix = Diagnosis::of(code).map_or("", |diagnosis| diagnosis.fix);
-    TokenRejection::new(check, format!("{found}; Entra would refuse it with AADSTS{code}. {fix}"))
+    let rejection = TokenRejection::new(check, format!("{found}; Entra would refuse it with AADSTS{code}"));
+    match Diagnosis::of(code) {
+        Some(diagnosis) => rejection.fix(diagnosis.fix),
+        None => rejection,
+    }
 }
 
 #[cfg(test)]
@@ -137,7 +140,7 @@ mod tests {
 
         let text = refuse_early(&assertion, CLIENT, None, Timestamp::UNIX_EPOCH).unwrap_err().to_string();
 
-        assert!(text.contains("AADSTS500133. Let the caller get a new token"), "{text}");
+        assert!(text.contains("AADSTS500133. What helps: Let the caller get a new token"), "{text}");
         assert!(!text.contains("s3cret"), "{text}");
     }
 

@@ -20,6 +20,8 @@ pub struct Metadata {
     pub device_authorization_endpoint: Option<Url>,
     /// Where the browser goes to sign out.
     pub end_session_endpoint: Option<Url>,
+    /// Entra's: the cloud, as its signing keys may name it too.
+    pub cloud_instance_name: Option<String>,
 }
 
 impl Metadata {

@@ -19,7 +19,7 @@ async fn caller(lab: &EntraLab, user: &str) -> UserClaims {
     let token = sign_in(&client(lab, WEB_APP), user, &access_as_user()).await.result.access_token.clone();
     let validator = client(lab, API).access_token_validator(&ApiConfig::new(API));
     match validator.validate(token.expose_secret()).await.unwrap() {
-        Caller::User(user) => user,
+        Caller::User(user) => (*user).clone(),
         other => panic!("{other:?}"),
     }
 }

@@ -7,6 +7,7 @@ mod algorithms;
 mod claims;
 mod id_tokens;
 mod keys;
+mod remembered;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
@@ -170,15 +171,15 @@ async fn form_and_header() {
         row("letters that are not ASCII", format!("{head}.é{body}.{signature}"), "shape"),
         row("a duplicate member", signed(r#"{"alg":"none","alg":"RS256","kid":"key-1"}"#), "header"),
         row("trailing bytes", signed(&format!("{} x", header(&json!({})))), "header"),
-        row("a key id of 6 KB", signed(&header(&json!({"kid": "k".repeat(6000)}))), "header"),
-        row("no key id", signed(r#"{"typ":"JWT","alg":"RS256"}"#), "header"),
+        row("a key id of 6 KB", signed(&header(&json!({"kid": "k".repeat(6000)}))), "key"),
+        row("no key id", signed(r#"{"typ":"JWT","alg":"RS256"}"#), "key"),
         row("6000 levels", signed(&"[".repeat(6000)), "header"),
     ];
     for text in ["[]", "null", "7", "\"x\"", "{", "{\"alg\":NaN}", "\u{feff}{}"] {
         rows.push(row(&format!("the header is {text}"), signed(text), "header"));
     }
     for kid in [json!(null), json!(1), json!([]), json!({}), json!("")] {
-        rows.push(row(&format!("kid is {kid}"), signed(&header(&json!({"kid": kid}))), "header"));
+        rows.push(row(&format!("kid is {kid}"), signed(&header(&json!({"kid": kid}))), "key"));
     }
     for kid in [
         "KEY-1",

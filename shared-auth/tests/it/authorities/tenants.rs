@@ -1,8 +1,15 @@
 //! Several tenants: sign-in for all of them, a list of those let in, and a tenant chosen for one request.
 
+use std::future::ready;
+use std::sync::{Arc, Mutex};
+
 use entra_lab::EntraLab;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
-use shared_auth::{ApiConfig, Caller, ConfidentialClient, EntraConfig, Error, TokenSource, UserAssertion};
+use shared_auth::{
+    ApiConfig, Caller, ConfidentialClient, ConfigError, EntraConfig, Error, ManualClock, TenantOnboarding,
+    TokenSource, UserAssertion,
+};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, ResponseTemplate};
 
@@ -63,7 +70,7 @@ async fn the_tenant_of_an_id_token_must_be_let_in_and_must_be_the_one_in_its_iss
             "organizations",
             &[TENANT],
             id_token(&issuer(OTHER_TENANT), entra(OTHER_TENANT)),
-            Some("list of tenants"),
+            Some("a tenant on the list"),
         ),
         ("organizations", &[], id_token(&issuer(TENANT), entra(OTHER_TENANT)), Some("issuer")),
         ("organizations", &[], id_token(&issuer("{tenantid}"), entra(TENANT)), Some("issuer")),
@@ -102,7 +109,7 @@ async fn a_key_for_personal_accounts_does_not_sign_for_an_organisation() {
 
     let outcome = provider.sign_in(&client, "/common", &id_token(&issuer(TENANT), entra(TENANT))).await;
 
-    assert!(refused(outcome).contains("the key is published for the issuer"));
+    assert!(refused(outcome).contains("a key that is published for the issuer"));
 }
 
 #[tokio::test]
@@ -123,16 +130,73 @@ async fn a_template_does_not_widen_one_tenant_to_all() {
     assert!(error.contains("issuer"), "{error}");
 }
 
+/// An access token that names one tenant in its issuer and one for itself.
+fn access_token(issuer_tenant: &str, tenant: &str) -> String {
+    let mut claims = id_token(&issuer(issuer_tenant), entra(tenant));
+    claims["azp"] = WEB_APP.into();
+    claims["scp"] = "access_as_user".into();
+    KEY.token(&claims)
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_on_no_list_gets_in_if_the_program_says_so_and_while_it_does() {
+    let provider = Provider::at(HOST).await;
+    add_tenant(&provider, "organizations", &issuer("{tenantid}")).await;
+    let config = EntraConfig {
+        allowed_tenants: vec![TENANT.to_owned()],
+        ..EntraConfig::new(HOST.parse().unwrap(), "organizations", API, secret())
+    };
+    let asked = Arc::new(Mutex::new((Vec::new(), Some(true))));
+    let program = Arc::clone(&asked);
+    let onboarding = TenantOnboarding::new(move |tenant| {
+        let mut asked = program.lock().unwrap();
+        asked.0.push(tenant);
+        ready(asked.1.ok_or_else(|| ConfigError::new("customers", "cannot be asked").into()))
+    });
+    let clock = ManualClock::at(start());
+    let builder = ConfidentialClient::builder(provider.config(config)).clock(Arc::new(clock.clone()));
+    let client = builder.tenant_onboarding(onboarding).build().unwrap();
+    let validator = client.access_token_validator(&ApiConfig::new(API));
+    let times = || asked.lock().unwrap().0.len();
+    let refused = |outcome: Result<Caller, Error>| match outcome {
+        Err(Error::InvalidToken(rejection)) => rejection.check.name(),
+        other => panic!("expected a refusal, found {other:?}"),
+    };
+
+    validator.validate(&access_token(TENANT, TENANT)).await.unwrap();
+    assert_eq!(times(), 0, "on the list");
+    assert_eq!(refused(validator.validate(&access_token(TENANT, OTHER_TENANT)).await), "issuer");
+
+    let newcomer = access_token(OTHER_TENANT, OTHER_TENANT);
+    for _ in 0..3 {
+        validator.validate(&newcomer).await.unwrap();
+    }
+    assert_eq!(asked.lock().unwrap().0, [OTHER_TENANT], "asked once");
+
+    // The tenant leaves: a token that is remembered does not outlive the answer.
+    asked.lock().unwrap().1 = Some(false);
+    clock.advance(SignedDuration::from_mins(5));
+    assert_eq!(refused(validator.validate(&newcomer).await), "tenant");
+    assert_eq!(refused(validator.validate(&newcomer).await), "tenant");
+    assert_eq!(times(), 2);
+
+    // Nobody can say: that is no refusal, and nothing is remembered of it.
+    asked.lock().unwrap().1 = None;
+    clock.advance(SignedDuration::from_mins(1));
+    assert!(matches!(validator.validate(&newcomer).await, Err(Error::Config(_))));
+    asked.lock().unwrap().1 = Some(true);
+    validator.validate(&newcomer).await.unwrap();
+
+    // Personal accounts were not asked for, whatever the program says.
+    assert_eq!(refused(validator.validate(&access_token(CONSUMERS, CONSUMERS)).await), "tenant");
+    assert_eq!(times(), 4);
+}
+
 #[tokio::test]
 async fn an_api_for_several_tenants_lets_in_those_of_its_list() {
     let (_provider, client) = provider("organizations", &issuer("{tenantid}"), &[TENANT]).await;
     let validator = client.access_token_validator(&ApiConfig::new(API));
-    let token = |issuer_tenant: &str, tenant: &str| {
-        let mut claims = id_token(&issuer(issuer_tenant), entra(tenant));
-        claims["azp"] = WEB_APP.into();
-        claims["scp"] = "access_as_user".into();
-        KEY.token(&claims)
-    };
+    let token = access_token;
 
     let Caller::User(user) = validator.validate(&token(TENANT, TENANT)).await.unwrap() else {
         panic!("not a user")

@@ -140,5 +140,5 @@ async fn signatures() {
     let paths = authority.server.received_requests().await.unwrap();
     assert!(paths.iter().all(|request| !request.url.path().contains("canary")));
     let nonce = foreign(json!({"nonce": "as Graph's tokens have"}));
-    assert!(authority.rejection("Graph", &nonce).await.detail.contains("Microsoft Graph"));
+    assert!(authority.rejection("Graph", &nonce).await.fix.contains("Microsoft Graph"));
 }

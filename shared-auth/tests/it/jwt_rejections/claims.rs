@@ -44,7 +44,7 @@ async fn audiences() {
     rows.push(missing(&claims, "aud", "audience"));
     all_refused(&authority, rows).await;
 
-    let hint = async |claims: &Value| authority.rejection("hint", &KEY.token(claims)).await.detail;
+    let hint = async |claims: &Value| authority.rejection("hint", &KEY.token(claims)).await.fix;
     assert!(
         hint(&with(&claims, "aud", "https://graph.microsoft.com/")).await.contains("for Microsoft Graph")
     );
