@@ -70,7 +70,7 @@ pub use flows::long_running::LongRunningKey;
 pub use flows::signed_in::SignIn;
 pub use jwt::{
     AccessTokenValidator, AppClaims, Caller, Check, IdTokenClaims, TenantOnboarding, TokenRejection,
-    UserClaims, VerifiedTokensUsage,
+    UserClaims, VerifiedTokensUsage, verify_jws,
 };
 pub use lint::{Deployment, Finding, Lint, lint, lint_at};
 pub use protocol::challenge::Challenge;

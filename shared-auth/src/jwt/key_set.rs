@@ -58,16 +58,7 @@ pub(super) struct SigningKey {
 impl KeySet {
     /// Takes what is usable; `None` where that is nothing. `former`: the set that this one replaces.
     pub fn new(source: Source, document: Document, former: Option<&KeySet>) -> Option<Self> {
-        let mut keys = HashMap::new();
-        for member in document.keys {
-            match usable(member) {
-                // The first one wins, so that a member added at the end cannot take over a key id.
-                Ok(key) => {
-                    keys.entry(key.member.kid.clone()).or_insert_with(|| Arc::new(key));
-                }
-                Err(reason) => tracing::debug!(reason, "a member of the key set is not used"),
-            }
-        }
+        let keys = usable_keys(document);
         let mut set = Self { source, version: 0, keys };
         if let Some(former) = former {
             set.version = if set.is_like(former) { former.version } else { former.version + 1 };
@@ -128,6 +119,21 @@ impl SigningKey {
     pub fn verifies(&self, message: &Digest, signature: &[u8]) -> bool {
         self.key.verify_digest_sig(message, signature).is_ok()
     }
+}
+
+/// The keys that may verify, by their ids.
+pub(super) fn usable_keys(document: Document) -> HashMap<String, Arc<SigningKey>> {
+    let mut keys = HashMap::new();
+    for member in document.keys {
+        match usable(member) {
+            // The first one wins, so that a member added at the end cannot take over a key id.
+            Ok(key) => {
+                keys.entry(key.member.kid.clone()).or_insert_with(|| Arc::new(key));
+            }
+            Err(reason) => tracing::debug!(reason, "a member of the key set is not used"),
+        }
+    }
+    keys
 }
 
 /// What we read of a member (RFC 7517 §4, RFC 7518 §6.3.1), and Entra's additions.

@@ -7,6 +7,7 @@
 //! | `id_token.rs` | ID tokens: OpenID Connect Core §3.1.3.7 |
 //! | `compact.rs` | what both share: shape, header, signature |
 //! | `keys.rs`, `key_set.rs` | the authority's signing keys: when they are fetched, which of them count |
+//! | `jws.rs` | a signature and a set of keys, for test vectors |
 //! | `onboarding.rs` | tenants that are on no list |
 //! | `claims.rs`, `strict_json.rs` | reading without guessing: a wrong type is an error, not an absence |
 //! | `caller.rs` | the results: a user, or an application |
@@ -19,6 +20,7 @@ mod caller;
 mod claims;
 mod compact;
 mod id_token;
+mod jws;
 mod key_set;
 mod keys;
 mod onboarding;
@@ -33,6 +35,7 @@ mod verified;
 pub use caller::{AppClaims, Caller, UserClaims};
 pub use id_token::IdTokenClaims;
 pub(crate) use id_token::IdTokenValidator;
+pub use jws::verify_jws;
 pub(crate) use keys::SigningKeys;
 pub use onboarding::TenantOnboarding;
 #[cfg(feature = "actix")]

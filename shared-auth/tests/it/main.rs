@@ -39,3 +39,4 @@ mod redis_sessions;
 mod redis_sharing;
 mod results;
 mod settings;
+mod wycheproof;
