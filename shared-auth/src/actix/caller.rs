@@ -45,6 +45,17 @@ pub struct UserCaller {
 pub struct AppCaller(Arc<AppClaims>);
 
 /// Either of them; for routes behind [`RequireScopeOrAppPermission`](super::RequireScopeOrAppPermission).
+///
+/// ```
+/// use shared_auth::actix::AnyCaller;
+///
+/// async fn whose_orders(caller: AnyCaller) -> String {
+///     match caller {
+///         AnyCaller::User(user) => format!("those of {}", user.object_id),
+///         AnyCaller::App(app) => format!("all of them, for {}", app.client_id),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub enum AnyCaller {
     /// A user, with the scope.

@@ -35,6 +35,13 @@ pub(super) struct Verified {
 }
 
 /// What a validator remembers at the moment.
+///
+/// ```
+/// fn report(validator: &shared_auth::AccessTokenValidator) {
+///     let usage = validator.remembered();
+///     println!("{} tokens, {} of {} bytes", usage.tokens, usage.bytes, usage.limit_bytes);
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifiedTokensUsage {

@@ -1,7 +1,8 @@
 //! A good token, one change per row, and the check that must say no.
 //!
-//! The rows are meant to be read: what was changed → which check. Form and header stand here; `algorithms.rs`,
-//! `claims.rs` and `id_tokens.rs` have the rest, and `keys.rs` the signing keys, which come and go.
+//! The rows are meant to be read: the item of the security checklist, what was changed → which check. Form and header
+//! stand here; `algorithms.rs`, `claims.rs` and `id_tokens.rs` have the rest, `keys.rs` the signing keys, which come and
+//! go, and `remembered.rs` the tokens that were good before.
 
 mod algorithms;
 mod claims;
@@ -16,12 +17,13 @@ use shared_auth::Caller;
 
 use crate::tokens::{API, DAEMON_OBJECT, KEY, TENANT, TestAuthority, USER, WEB_APP, start};
 
-/// What was changed, the token, the check that refuses it.
+/// The number and subject of the item, and what was changed; the token; the check that refuses it.
 type Row = (String, String, &'static str);
 
 /// Every row is refused by its check, and the log line repeats nothing that could do harm.
 async fn all_refused(authority: &TestAuthority, rows: Vec<Row>) {
     for (what, token, check) in rows {
+        assert!(what.starts_with(|first: char| first.is_ascii_digit()), "each row names its item: {what}");
         let rejection = authority.rejection(&what, &token).await;
 
         assert_eq!(rejection.check.name(), check, "{what}: {rejection}");
@@ -45,16 +47,38 @@ fn without(claims: &Value, name: &str) -> Value {
     claims
 }
 
+/// The item of the checklist that a claim belongs to.
+fn item(claim: &str) -> &'static str {
+    match claim {
+        "exp" => "31 to 33 expiry",
+        "nbf" => "34 not before",
+        "aud" => "38 and 39 audience",
+        "iss" => "42 and 46 issuer",
+        "tid" => "43 tenant",
+        "ver" => "44 version",
+        "scp" => "47 scopes",
+        "roles" => "48 roles",
+        "idtyp" => "50 kinds of callers",
+        _ => "54 identity",
+    }
+}
+
 /// Rows "`name` is `value`" for one claim.
 fn each(claims: &Value, name: &str, check: &'static str, values: &[Value]) -> Vec<Row> {
     values
         .iter()
-        .map(|value| (format!("{name} is {value}"), KEY.token(&with(claims, name, value.clone())), check))
+        .map(|value| {
+            (
+                format!("{}: {name} is {value}", item(name)),
+                KEY.token(&with(claims, name, value.clone())),
+                check,
+            )
+        })
         .collect()
 }
 
 fn missing(claims: &Value, name: &str, check: &'static str) -> Row {
-    (format!("{name} is missing"), KEY.token(&without(claims, name)), check)
+    (format!("{}: {name} is missing", item(name)), KEY.token(&without(claims, name)), check)
 }
 
 fn row(what: &str, token: impl Into<String>, check: &'static str) -> Row {
@@ -138,48 +162,64 @@ async fn form_and_header() {
     let signed = |header: &str| KEY.token_with(header, &payload);
 
     let mut rows = vec![
-        row("16 KiB and a byte", "x".repeat(16 * 1024 + 1), "size"),
-        row("512 KiB", "x".repeat(512 * 1024), "size"),
-        row("empty", "", "shape"),
-        row("an opaque string", "0.AAAA-refresh-token", "shape"),
-        row("one part", head, "shape"),
-        row("two parts", format!("{head}.{body}"), "shape"),
-        row("an empty signature", format!("{head}.{body}."), "shape"),
-        row("an empty header", format!(".{body}.{signature}"), "shape"),
-        row("four parts", format!("{good}.{signature}"), "shape"),
+        row("151 size: 16 KiB and a byte", "x".repeat(16 * 1024 + 1), "size"),
+        row("151 size: 512 KiB", "x".repeat(512 * 1024), "size"),
+        row("11 not three parts: empty", "", "shape"),
+        row("52 not a token: an opaque string", "0.AAAA-refresh-token", "shape"),
+        row("11 not three parts: one part", head, "shape"),
+        row("11 not three parts: two parts", format!("{head}.{body}"), "shape"),
+        row("11 not three parts: an empty signature", format!("{head}.{body}."), "shape"),
+        row("11 not three parts: an empty header", format!(".{body}.{signature}"), "shape"),
+        row("11 not three parts: four parts", format!("{good}.{signature}"), "shape"),
         row(
-            "five parts, as an encrypted token has",
+            "11 encrypted: five parts, as an encrypted token has",
             format!("{head}.{body}.{body}.{body}.{signature}"),
             "shape",
         ),
-        row("8000 dots", ".".repeat(8000), "shape"),
-        row("JSON serialisation", json!({"payload": body, "signatures": []}).to_string(), "shape"),
+        row("11 not three parts: 8000 dots", ".".repeat(8000), "shape"),
         row(
-            "padding in the header",
+            "11 not three parts: JSON serialisation",
+            json!({"payload": body, "signatures": []}).to_string(),
+            "shape",
+        ),
+        row(
+            "10 base64url: padding in the header",
             format!("{}.{body}.{signature}", padded(&header(&json!({"a": "b"})))),
             "shape",
         ),
-        row("the other alphabet", format!("{head}.{body}.+/{}", &signature[2..]), "shape"),
+        row("10 base64url: the other alphabet", format!("{head}.{body}.+/{}", &signature[2..]), "shape"),
         row(
-            "trailing bits that are not zero",
+            "10 base64url: trailing bits that are not zero",
             format!("{head}.{body}.{}B", &signature[..signature.len() - 1]),
             "shape",
         ),
-        row("a blank inside", format!("{head} .{body}.{signature}"), "shape"),
-        row("a blank at the end", format!("{good} "), "shape"),
-        row("a line break at the end", format!("{good}\n"), "shape"),
-        row("letters that are not ASCII", format!("{head}.é{body}.{signature}"), "shape"),
-        row("a duplicate member", signed(r#"{"alg":"none","alg":"RS256","kid":"key-1"}"#), "header"),
-        row("trailing bytes", signed(&format!("{} x", header(&json!({})))), "header"),
-        row("a key id of 6 KB", signed(&header(&json!({"kid": "k".repeat(6000)}))), "key"),
-        row("no key id", signed(r#"{"typ":"JWT","alg":"RS256"}"#), "key"),
-        row("6000 levels", signed(&"[".repeat(6000)), "header"),
+        row("10 base64url: a blank inside", format!("{head} .{body}.{signature}"), "shape"),
+        row("10 base64url: a blank at the end", format!("{good} "), "shape"),
+        row("10 base64url: a line break at the end", format!("{good}\n"), "shape"),
+        row("10 base64url: letters that are not ASCII", format!("{head}.é{body}.{signature}"), "shape"),
+        row(
+            "29 members twice: a duplicate member",
+            signed(r#"{"alg":"none","alg":"RS256","kid":"key-1"}"#),
+            "header",
+        ),
+        row("30 strange JSON: trailing bytes", signed(&format!("{} x", header(&json!({})))), "header"),
+        row(
+            "17 strange key ids: a key id of 6 KB",
+            signed(&header(&json!({"kid": "k".repeat(6000)}))),
+            "key",
+        ),
+        row("18 no key id: no key id", signed(r#"{"typ":"JWT","alg":"RS256"}"#), "key"),
+        row("30 strange JSON: 6000 levels", signed(&"[".repeat(6000)), "header"),
     ];
     for text in ["[]", "null", "7", "\"x\"", "{", "{\"alg\":NaN}", "\u{feff}{}"] {
-        rows.push(row(&format!("the header is {text}"), signed(text), "header"));
+        rows.push(row(&format!("30 strange JSON: the header is {text}"), signed(text), "header"));
     }
     for kid in [json!(null), json!(1), json!([]), json!({}), json!("")] {
-        rows.push(row(&format!("kid is {kid}"), signed(&header(&json!({"kid": kid}))), "key"));
+        rows.push(row(
+            &format!("17 strange key ids: kid is {kid}"),
+            signed(&header(&json!({"kid": kid}))),
+            "key",
+        ));
     }
     for kid in [
         "KEY-1",
@@ -193,12 +233,26 @@ async fn form_and_header() {
         "a\r\nlevel=ERROR",
         "🗝",
     ] {
-        rows.push(row(&format!("kid is {kid:?}"), signed(&header(&json!({"kid": kid}))), "key"));
+        rows.push(row(
+            &format!("17 strange key ids: kid is {kid:?}"),
+            signed(&header(&json!({"kid": kid}))),
+            "key",
+        ));
     }
     for crit in [json!(["exp"]), json!(["b64"]), json!([]), json!(""), json!(null), json!("exp")] {
-        rows.push(row(&format!("crit is {crit}"), signed(&header(&json!({"crit": crit}))), "header"));
+        rows.push(row(
+            &format!("28 extensions: crit is {crit}"),
+            signed(&header(&json!({"crit": crit}))),
+            "header",
+        ));
     }
-    rows.push(row("b64 is false", signed(&header(&json!({"b64": false}))), "header"));
+    for (name, value) in
+        [("ALG", "none"), ("Kid", "key-2"), ("zip", "DEF"), ("enc", "A256GCM"), ("cty", "JWT"), ("Crit", "x")]
+    {
+        let changed = signed(&header(&json!({ name: value })));
+        rows.push(row(&format!("11 and 29 header members: {name}"), changed, "header"));
+    }
+    rows.push(row("28 extensions: b64 is false", signed(&header(&json!({"b64": false}))), "header"));
     for typ in [
         json!("logout+jwt"),
         json!("dpop+jwt"),
@@ -208,7 +262,7 @@ async fn form_and_header() {
         json!(null),
         json!(["JWT"]),
     ] {
-        rows.push(row(&format!("typ is {typ}"), signed(&header(&json!({"typ": typ}))), "header"));
+        rows.push(row(&format!("27 types: typ is {typ}"), signed(&header(&json!({"typ": typ}))), "header"));
     }
     all_refused(&authority, rows).await;
 }
@@ -225,10 +279,20 @@ async fn payloads() {
             twice("\"aud\":\"other\""),
             twice(&format!("\"aud\":\"{API}\"")),
             twice("\"\\u0061ud\":1"),
+            // A reader that does not tell upper from lower case would see two of them.
+            twice("\"AUD\":\"other\""),
+            twice("\"Tid\":\"20000000-0000-4000-8000-000000000002\""),
+            twice("\"Roles\":[\"Directory.Read\"]"),
+            twice("\"exp \":4102444800"),
+            twice("\"\\u017fcp\":\"everything\""),
             "[".repeat(6000),
         ])
         .map(|payload| {
-            (payload.chars().take(40).collect(), KEY.token_with(&header(&json!({})), &payload), "payload")
+            (
+                format!("29, 30 and 41 claims: {}", payload.chars().take(40).collect::<String>()),
+                KEY.token_with(&header(&json!({})), &payload),
+                "payload",
+            )
         })
         .collect();
     all_refused(&authority, rows).await;

@@ -38,20 +38,36 @@ async fn algorithms() {
         json!({"RS256": 1}),
     ] {
         rows.push((
-            format!("alg is {alg}"),
+            format!("1 and 5 another algorithm: alg is {alg}"),
             KEY.token_with(&header(&json!({"alg": alg})), &payload),
             "algorithm",
         ));
     }
-    rows.push(row("alg is missing", KEY.token_with(r#"{"typ":"JWT","kid":"key-1"}"#, &payload), "algorithm"));
-    rows.push(row("none, without a key id", KEY.token_with(r#"{"alg":"none"}"#, &payload), "algorithm"));
+    rows.push(row(
+        "5 algorithm missing: alg is missing",
+        KEY.token_with(r#"{"typ":"JWT","kid":"key-1"}"#, &payload),
+        "algorithm",
+    ));
+    rows.push(row(
+        "1 no algorithm: none, without a key id",
+        KEY.token_with(r#"{"alg":"none"}"#, &payload),
+        "algorithm",
+    ));
 
     // The genuine key, another algorithm, said honestly and not.
     for alg in ["RS384", "RS512", "PS256", "PS384", "PS512"] {
         let honest = input(&json!(alg));
-        rows.push((format!("signed with {alg}"), join(&honest, &KEY.sign(alg, &honest)), "algorithm"));
+        rows.push((
+            format!("3 RSA, but not RS256: signed with {alg}"),
+            join(&honest, &KEY.sign(alg, &honest)),
+            "algorithm",
+        ));
         let lie = input(&json!("RS256"));
-        rows.push((format!("signed with {alg}, says RS256"), join(&lie, &KEY.sign(alg, &lie)), "signature"));
+        rows.push((
+            format!("4 one algorithm said, another used: signed with {alg}, says RS256"),
+            join(&lie, &KEY.sign(alg, &lie)),
+            "signature",
+        ));
     }
 
     // The public key as the secret of an HMAC, in the forms in which a library may hold it.
@@ -72,12 +88,20 @@ async fn algorithms() {
             hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), input.as_bytes()).as_ref().to_vec()
         };
         let honest = input(&json!("HS256"));
-        rows.push((format!("HMAC with secret {at}"), join(&honest, &tag(&honest)), "algorithm"));
+        rows.push((
+            format!("2 the public key as a secret: HMAC with secret {at}"),
+            join(&honest, &tag(&honest)),
+            "algorithm",
+        ));
         let lie = input(&json!("RS256"));
-        rows.push((format!("HMAC with secret {at}, says RS256"), join(&lie, &tag(&lie)), "signature"));
+        rows.push((
+            format!("4 one algorithm said, another used: HMAC with secret {at}, says RS256"),
+            join(&lie, &tag(&lie)),
+            "signature",
+        ));
     }
     let zeros = input(&json!("ES256"));
-    rows.push(row("ES256 with r = s = 0", join(&zeros, &[0; 64]), "algorithm"));
+    rows.push(row("6 elliptic curves: ES256 with r = s = 0", join(&zeros, &[0; 64]), "algorithm"));
     all_refused(&authority, rows).await;
 }
 
@@ -101,36 +125,44 @@ async fn signatures() {
     };
 
     let rows = vec![
-        row("zeros", join(&input, &[0; 256]), "signature"),
-        row("0xFF, more than the modulus", join(&input, &[0xFF; 256]), "signature"),
-        row("a byte short", join(&input, &good[..255]), "signature"),
-        row("half", join(&input, &good[..128]), "signature"),
-        row("a byte more", join(&input, &[&good[..], &[0]].concat()), "signature"),
-        row("a byte in front", join(&input, &[&[0], &good[..]].concat()), "signature"),
-        row("doubled", join(&input, &[&good[..], &good[..]].concat()), "signature"),
-        row("the first bit", join(&input, &flipped(0)), "signature"),
-        row("the last bit", join(&input, &flipped(255)), "signature"),
-        row("of another token", join(&other, &good), "signature"),
-        row("of the same claims, written differently", join(&spaced, &good), "signature"),
-        row("by a key that is not published, under a good key id", foreign(json!({})), "signature"),
-        row("by the key in the header (jwk)", foreign(json!({"jwk": FOREIGN_KEY.jwk()})), "signature"),
+        row("7 signature damaged: zeros", join(&input, &[0; 256]), "signature"),
+        row("7 signature damaged: 0xFF, more than the modulus", join(&input, &[0xFF; 256]), "signature"),
+        row("7 signature damaged: a byte short", join(&input, &good[..255]), "signature"),
+        row("7 signature damaged: half", join(&input, &good[..128]), "signature"),
+        row("7 signature damaged: a byte more", join(&input, &[&good[..], &[0]].concat()), "signature"),
+        row("7 signature damaged: a byte in front", join(&input, &[&[0], &good[..]].concat()), "signature"),
+        row("7 signature damaged: doubled", join(&input, &[&good[..], &good[..]].concat()), "signature"),
+        row("7 signature damaged: the first bit", join(&input, &flipped(0)), "signature"),
+        row("7 signature damaged: the last bit", join(&input, &flipped(255)), "signature"),
+        row("8 text changed: of another token", join(&other, &good), "signature"),
+        row("8 text changed: of the same claims, written differently", join(&spaced, &good), "signature"),
         row(
-            "by the key in the header (jwk), under its id",
+            "13 key in the header: by a key that is not published, under a good key id",
+            foreign(json!({})),
+            "signature",
+        ),
+        row(
+            "13 key in the header: by the key in the header (jwk)",
+            foreign(json!({"jwk": FOREIGN_KEY.jwk()})),
+            "signature",
+        ),
+        row(
+            "13 key in the header: by the key in the header (jwk), under its id",
             foreign(json!({"jwk": FOREIGN_KEY.jwk(), "kid": "key-2"})),
             "key",
         ),
         row(
-            "by a key elsewhere (jku)",
+            "14 key elsewhere: by a key elsewhere (jku)",
             foreign(json!({"jku": format!("{}/canary", authority.server.uri())})),
             "signature",
         ),
         row(
-            "by a key elsewhere (x5u)",
+            "14 key elsewhere: by a key elsewhere (x5u)",
             foreign(json!({"x5u": format!("{}/canary", authority.server.uri())})),
             "signature",
         ),
         row(
-            "by a certificate in the header (x5c)",
+            "15 certificate in the header: by a certificate in the header (x5c)",
             foreign(json!({"x5c": [STANDARD.encode(FOREIGN_KEY.pkcs1_der())]})),
             "signature",
         ),

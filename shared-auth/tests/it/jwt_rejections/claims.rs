@@ -114,9 +114,9 @@ async fn issuers_tenants_and_versions() {
     rows.push(missing(&claims, "ver", "issuer"));
     rows.push(missing(&claims, "tid", "tenant"));
     let foreign = with(&with(&claims, "iss", format!("{uri}/{OTHER_TENANT}/v2.0")), "tid", OTHER_TENANT);
-    rows.push(row("another tenant, consistent and well signed", KEY.token(&foreign), "issuer"));
+    rows.push(row("43 tenant: another tenant, consistent and well signed", KEY.token(&foreign), "issuer"));
     let v1 = with(&with(&claims, "iss", format!("https://sts.windows.net/{TENANT}/")), "ver", "1.0");
-    rows.push(row("a version 1 token, where there are none", KEY.token(&v1), "issuer"));
+    rows.push(row("44 version: a version 1 token, where there are none", KEY.token(&v1), "issuer"));
     all_refused(&authority, rows).await;
 }
 
@@ -134,15 +134,19 @@ async fn version_1_tokens_are_known_where_microsoft_issues_them() {
         assert!(matches!(authority.validate(&KEY.token(claims)).await, Ok(Caller::User(_))), "{claims}");
     }
     let rows = vec![
-        row("version 1 issuer, version 2 token", KEY.token(&with(&v1, "ver", "2.0")), "issuer"),
-        row("version 2 issuer, version 1 token", KEY.token(&with(&v2, "ver", "1.0")), "issuer"),
-        row("no slash at the end", KEY.token(&with(&v1, "iss", v1_issuer.trim_end_matches('/'))), "issuer"),
+        row("44 version: version 1 issuer, version 2 token", KEY.token(&with(&v1, "ver", "2.0")), "issuer"),
+        row("44 version: version 2 issuer, version 1 token", KEY.token(&with(&v2, "ver", "1.0")), "issuer"),
         row(
-            "other tenant",
+            "42 issuer: no slash at the end",
+            KEY.token(&with(&v1, "iss", v1_issuer.trim_end_matches('/'))),
+            "issuer",
+        ),
+        row(
+            "43 tenant: other tenant",
             KEY.token(&with(&v1, "iss", format!("https://sts.windows.net/{OTHER_TENANT}/"))),
             "issuer",
         ),
-        row("no client", KEY.token(&without(&v1, "appid")), "identity"),
+        row("54 identity: no client", KEY.token(&without(&v1, "appid")), "identity"),
     ];
     all_refused(&authority, rows).await;
 }
@@ -190,10 +194,18 @@ async fn lifetimes() {
     let huge = claims
         .to_string()
         .replace(&format!("\"exp\":{}", now + 3600), &format!("\"exp\":{}", "9".repeat(400)));
-    rows.push(row("exp has 400 digits", KEY.token_with(&header(&json!({})), &huge), "payload"));
+    rows.push(row(
+        "33 enormous numbers: exp has 400 digits",
+        KEY.token_with(&header(&json!({})), &huge),
+        "payload",
+    ));
     let beyond =
         claims.to_string().replace(&format!("\"exp\":{}", now + 3600), "\"exp\":18446744073709551616");
-    rows.push(row("exp is 2^64", KEY.token_with(&header(&json!({})), &beyond), "lifetime"));
+    rows.push(row(
+        "33 enormous numbers: exp is 2^64",
+        KEY.token_with(&header(&json!({})), &beyond),
+        "lifetime",
+    ));
     rows.extend(each(
         &claims,
         "nbf",
@@ -252,23 +264,43 @@ async fn kinds_of_tokens() {
         &[json!("app"), json!("device"), json!(""), json!(null), json!(1)],
     ));
     rows.extend([
-        row("neither scopes nor roles", KEY.token(&neither), "kind"),
-        row("the scope in \"scope\"", KEY.token(&with(&neither, "scope", "access_as_user")), "kind"),
-        row("says user, has roles only", KEY.token(&with(&app, "idtyp", "user")), "kind"),
-        row("says app, has no roles", KEY.token(&with(&without(&app, "roles"), "idtyp", "app")), "kind"),
-        row("an ID token for this API", KEY.token(&with(&neither, "nonce", "n")), "kind"),
-        row("an ID token for this API, without a nonce", KEY.token(&without(&neither, "azp")), "kind"),
+        row("53 neither scope nor role: neither scopes nor roles", KEY.token(&neither), "kind"),
         row(
-            "an ID token with roles",
+            "47 scopes: the scope in \"scope\"",
+            KEY.token(&with(&neither, "scope", "access_as_user")),
+            "kind",
+        ),
+        row(
+            "50 kinds of callers: says user, has roles only",
+            KEY.token(&with(&app, "idtyp", "user")),
+            "kind",
+        ),
+        row(
+            "50 kinds of callers: says app, has no roles",
+            KEY.token(&with(&without(&app, "roles"), "idtyp", "app")),
+            "kind",
+        ),
+        row("51 ID tokens: an ID token for this API", KEY.token(&with(&neither, "nonce", "n")), "kind"),
+        row(
+            "51 ID tokens: an ID token for this API, without a nonce",
+            KEY.token(&without(&neither, "azp")),
+            "kind",
+        ),
+        row(
+            "51 ID tokens: an ID token with roles",
             KEY.token(&with(&without(&neither, "azp"), "roles", json!(["Directory.Read"]))),
             "kind",
         ),
         row(
-            "a user's roles without scopes",
+            "50 kinds of callers: a user's roles without scopes",
             KEY.token(&with(&neither, "roles", json!(["Directory.Read"]))),
             "kind",
         ),
-        row("an application that is not its own subject", KEY.token(&with(&app, "sub", "someone")), "kind"),
+        row(
+            "50 kinds of callers: an application that is not its own subject",
+            KEY.token(&with(&app, "sub", "someone")),
+            "kind",
+        ),
     ]);
     all_refused(&authority, rows).await;
 }
