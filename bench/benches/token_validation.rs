@@ -159,6 +159,8 @@ fn main() {
     let client = client(&host);
     let large = || validator(&client, 64 * 1024 * 1024);
     runtime.block_on(large().validate(&tokens[0])).unwrap();
+    let foreign = Signer::new();
+    let forged: Vec<String> = (0..100).map(|user| foreign.token(&issuer, user)).collect();
     let mut cases = Vec::new();
 
     let key = PublicKeyComponents { n: signer.modulus.clone(), e: vec![1, 0, 1] }
@@ -207,8 +209,6 @@ fn main() {
         cases.push(Case::new(name, move || validate(&large, another())));
     }
 
-    let foreign = Signer::new();
-    let forged: Vec<String> = (0..100).map(|user| foreign.token(&issuer, user)).collect();
     let (fresh, mut another) = (large(), in_turn(&forged));
     cases.push(Case::new("shared-auth, a forged token", move || {
         assert!(matches!(fresh.validate(another()).now_or_never(), Some(Err(_))));
