@@ -53,7 +53,7 @@ pub async fn run(only: Option<Part>) -> Result<()> {
         cargo(&mut steps, "unit, integration and doc tests", "unit", &test).await?;
         // Not part of `cargo test`, which needs nothing but Rust: these bring Python's and Node's clients along.
         let judges = ["test", "--workspace", "--exclude", "e2e", "--test", "real_clients"];
-        cargo(&mut steps, "real clients against the lab", "unit", &judges).await?;
+        cargo(&mut steps, "real clients against the lab and the caches", "unit", &judges).await?;
     } else if wanted(Part::E2e) || wanted(Part::Copies) {
         steps.step("build", "cargo build", async || build_binaries()).await?;
     }
