@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::http::Http;
 use crate::jwt::{AccessTokenValidator, IdTokenValidator, SigningKeys, TenantOnboarding};
 use crate::lint::{self, Deployment};
+use crate::protocol::claims_request;
 pub(crate) use crate::result::{AuthenticationResult, TokenSource};
 use crate::secret::{App, TokenDigest, User, UserAssertion};
 use crate::telemetry::{Counters, Metrics};
@@ -50,6 +51,8 @@ pub(crate) struct Inner {
     pub authority: Arc<Authority>,
     pub http: Http,
     pub clock: SharedClock,
+    /// Said in every request.
+    pub capabilities: Box<[String]>,
     pub keys: Arc<SigningKeys>,
     pub id_tokens: IdTokenValidator,
     /// What the keys of all its partitions begin with.
@@ -117,6 +120,21 @@ impl ConfidentialClientBuilder {
     #[must_use]
     pub fn clock(mut self, clock: SharedClock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// What the application can do, said in every request, beside the claims of a challenge: `cp1` where it handles claims
+    /// challenges ([`Error::claims_challenge`]). Unlike a challenge this goes past no cache.
+    ///
+    /// ```no_run
+    /// # fn example(config: shared_auth::EntraConfig) -> Result<(), shared_auth::ConfigError> {
+    /// let client = shared_auth::ConfidentialClient::builder(config).client_capabilities(["cp1"]).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn client_capabilities<S: Into<String>>(mut self, capabilities: impl IntoIterator<Item = S>) -> Self {
+        self.config.client_capabilities = capabilities.into_iter().map(Into::into).collect();
         self
     }
 
@@ -275,6 +293,7 @@ impl Inner {
         Ok(Self {
             owner: Owner::new(authority.environment(), &client_id),
             client_id,
+            capabilities: registration.client_capabilities.into(),
             credential,
             authority,
             http,
@@ -387,6 +406,12 @@ impl Inner {
             Some(tenant) => self.authority.for_tenant(tenant),
             None => Ok(Arc::clone(&self.authority)),
         }
+    }
+
+    /// What a request asks for with `claims`: a challenge, and what this client can do.
+    pub fn claims(&self, challenge: Option<&str>) -> Result<Option<String>, ConfigError> {
+        claims_request::merged(challenge, &self.capabilities)
+            .map_err(|problem| ConfigError::new("claims", problem))
     }
 
     /// Where an account's tokens are got if no tenant was chosen: with an authority for several tenants, at the one

@@ -57,6 +57,9 @@ pub struct EntraConfig {
     pub authority_kind: AuthorityKind,
     /// With `organizations` or `common`: the ids of the tenants whose users and tokens are let in. Empty lets in all.
     pub allowed_tenants: Vec<String>,
+    /// What this application can do, said in every request: `cp1` where it handles claims challenges (continuous access
+    /// evaluation). APIs then issue them, and Entra gives tokens of up to 28 hours.
+    pub client_capabilities: Vec<String>,
     /// What is done about an authority host that belongs to no known cloud; nothing by default.
     pub instance_discovery: InstanceDiscovery,
 }
@@ -86,6 +89,8 @@ pub struct AppRegistration {
     pub authority_kind: AuthorityKind,
     /// As [`EntraConfig::allowed_tenants`].
     pub allowed_tenants: Vec<String>,
+    /// As [`EntraConfig::client_capabilities`].
+    pub client_capabilities: Vec<String>,
     /// As [`EntraConfig::instance_discovery`].
     pub instance_discovery: InstanceDiscovery,
 }
@@ -101,6 +106,7 @@ impl AppRegistration {
             extra_ca_certs: None,
             authority_kind: AuthorityKind::Entra,
             allowed_tenants: Vec::new(),
+            client_capabilities: Vec::new(),
             instance_discovery: InstanceDiscovery::Off,
         }
     }
@@ -137,6 +143,7 @@ impl AppRegistration {
             extra_ca_certs: self.extra_ca_certs,
             authority_kind: self.authority_kind,
             allowed_tenants: self.allowed_tenants,
+            client_capabilities: self.client_capabilities,
             instance_discovery: self.instance_discovery,
         }
     }
@@ -153,6 +160,7 @@ impl EntraConfig {
             extra_ca_certs: self.extra_ca_certs,
             authority_kind: self.authority_kind,
             allowed_tenants: self.allowed_tenants,
+            client_capabilities: self.client_capabilities,
             instance_discovery: self.instance_discovery,
         };
         (registration, self.credential)

@@ -39,6 +39,10 @@ pub enum Error {
     /// Entra asked us to wait: try again after [`Throttled::until`].
     #[error(transparent)]
     Throttled(Box<Throttled>),
+    /// The same request was answered again and again within minutes: find what repeats it, before Entra refuses it to
+    /// everybody (AADSTS50196). [`RequestLoop::until`] says when it is sent again.
+    #[error(transparent)]
+    Loop(Box<RequestLoop>),
     /// Entra answered no, and no page shown to the user changes that: look up the code.
     #[error(transparent)]
     Refused(Box<Refusal>),
@@ -76,6 +80,7 @@ impl Error {
         match self {
             Error::Refused(refusal) => Some(refusal),
             Error::InteractionRequired(needed) => needed.refusal.as_ref(),
+            Error::Loop(repeated) => repeated.refused.as_ref().and_then(Error::refusal),
             _ => None,
         }
     }
@@ -141,6 +146,12 @@ impl From<TransportError> for Error {
 impl From<Throttled> for Error {
     fn from(throttled: Throttled) -> Self {
         Error::Throttled(Box::new(throttled))
+    }
+}
+
+impl From<RequestLoop> for Error {
+    fn from(repeated: RequestLoop) -> Self {
+        Error::Loop(Box::new(repeated))
     }
 }
 
@@ -221,6 +232,42 @@ pub struct Throttled {
     pub until: jiff::Timestamp,
     /// The answer that said so.
     pub cause: TransportError,
+}
+
+/// The same request, answered too often within minutes. It is not sent again before [`RequestLoop::until`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RequestLoop {
+    /// What was asked for.
+    pub scopes: Scopes,
+    /// How often Entra answered.
+    pub answers: usize,
+    /// Since when.
+    pub since: jiff::Timestamp,
+    /// When the request may be sent again.
+    pub until: jiff::Timestamp,
+    /// The last answer, where it was a no; otherwise it was a token.
+    pub refused: Option<Error>,
+}
+
+impl std::error::Error for RequestLoop {}
+
+impl fmt::Display for RequestLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the same request for \"{}\" was answered {} times since {}; it is not sent again before {}, or Entra would \
+             refuse it for everybody (AADSTS50196). ",
+            self.scopes, self.answers, self.since, self.until
+        )?;
+        match &self.refused {
+            Some(error) => write!(f, "Asking again does not change the answer, so stop at the first: {error}"),
+            None => f.write_str(
+                "Entra gave a token each time, so something goes past the cache: look for .force_refresh() or the same \
+                 .claims(…) on every call, and for tokens that end within five minutes",
+            ),
+        }
+    }
 }
 
 /// Entra's no, field by field.

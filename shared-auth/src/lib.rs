@@ -63,7 +63,8 @@ pub use diagnosis::Diagnosis;
 pub use downstream::{ApiRequest, DownstreamApi, DownstreamError};
 pub use env::{ConfigError, Env, Problem};
 pub use error::{
-    Error, InteractionRequired, NotOnThisPlatform, Refusal, SignInError, Throttled, TransportError,
+    Error, InteractionRequired, NotOnThisPlatform, Refusal, RequestLoop, SignInError, Throttled,
+    TransportError,
 };
 pub use flows::authorization_code::{AuthCodeFlow, AuthorizationResponse, ResponseMode};
 pub use flows::long_running::LongRunningKey;

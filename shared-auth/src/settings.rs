@@ -65,7 +65,6 @@ const NOT_SUPPORTED: &[&str] = &[
     "ClientCertificates",
     "TokenDecryptionCredentials",
     "TokenDecryptionCertificates",
-    "ClientCapabilities",
     "AzureRegion",
     "ExtraQueryParameters",
     "AllowWebApiToBeAuthorizedByACL",

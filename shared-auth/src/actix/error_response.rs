@@ -192,6 +192,10 @@ fn answer(error: &Error) -> Answer {
         ),
         Error::Transport(error) => transport(error),
         Error::Throttled(throttled) => transport(&throttled.cause),
+        Error::Loop(_) => {
+            let message = "This service has to pause its requests to another one for some minutes.";
+            Answer::new(StatusCode::SERVICE_UNAVAILABLE, "upstream_unavailable", message).retry_after(60)
+        }
         Error::Refused(refusal) => refused(refusal),
         Error::InteractionRequired(needed) => interaction(needed),
         Error::InvalidToken(rejection) => invalid_token(rejection.check.class()),

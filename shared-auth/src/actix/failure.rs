@@ -263,7 +263,7 @@ fn of(error: &Error, path: &str) -> Failure {
         Error::Downstream(down) if down.status == 404 => {
             Failure::new(404, "There is nothing here", "The API knows nothing under this name.", "Go to the home page.").about(error)
         }
-        Error::Transport(_) | Error::Throttled(_) | Error::Downstream(_) => Failure::new(
+        Error::Transport(_) | Error::Throttled(_) | Error::Loop(_) | Error::Downstream(_) => Failure::new(
             502,
             "Something behind this page does not answer",
             "A service that this page needs could not be reached or is in trouble. You are still signed in.",

@@ -8,6 +8,7 @@
 pub(crate) mod file;
 mod flight;
 mod key;
+mod loops;
 mod memory;
 mod names;
 #[cfg(any(test, fuzzing))]

@@ -17,6 +17,7 @@ use tracing::field::Empty;
 
 use super::flight::Flights;
 use super::key::{PartitionKey, PartitionRef};
+use super::loops::Loops;
 use super::memory::MemoryCache;
 use super::shared::{Found, LEASE, Lease, SharedLevel, Written};
 use super::throttle::Throttle;
@@ -42,6 +43,7 @@ pub(crate) struct TokenStore<K: TokenKind> {
     shared: Option<SharedLevel>,
     flights: Flights<Answer<K>>,
     throttle: Arc<Throttle>,
+    loops: Arc<Loops>,
     clock: SharedClock,
     counters: Arc<Counters>,
 }
@@ -53,6 +55,7 @@ impl<K: TokenKind> Clone for TokenStore<K> {
             shared: self.shared.clone(),
             flights: self.flights.clone(),
             throttle: Arc::clone(&self.throttle),
+            loops: Arc::clone(&self.loops),
             clock: self.clock.clone(),
             counters: Arc::clone(&self.counters),
         }
@@ -136,7 +139,15 @@ impl<K: TokenKind> TokenStore<K> {
         if let Some(shared) = &shared {
             shared.backend.tell(cache.listener());
         }
-        Self { cache, shared, flights: Flights::default(), throttle: Arc::default(), clock, counters }
+        Self {
+            cache,
+            shared,
+            flights: Flights::default(),
+            throttle: Arc::default(),
+            loops: Arc::default(),
+            clock,
+            counters,
+        }
     }
 
     /// A token from the cache, or by one `request` for it however many callers want it. The request is put together
@@ -245,6 +256,11 @@ impl<K: TokenKind> TokenStore<K> {
         }
     }
 
+    /// A user signed in: requests of the past say nothing about the next ones.
+    pub fn begins_anew(&self, partition: &PartitionKey) {
+        self.loops.begins_anew(partition);
+    }
+
     /// Takes over what another program had cached. Replicas get it in the background, unless they have something later.
     pub fn take_over(
         &self,
@@ -323,7 +339,7 @@ impl<K: TokenKind> TokenStore<K> {
         }
         let Some(shared) = self.shared.clone() else {
             self.missed(bypass);
-            return self.asked(throttle_key, request).await;
+            return self.asked(throttle_key, scopes, request).await;
         };
         // One round trip. For a request that goes past the cache too: the latest refresh token may be there.
         let mut found = self.look(&shared, partition).await;
@@ -345,7 +361,7 @@ impl<K: TokenKind> TokenStore<K> {
         }
         self.missed(bypass);
         let looked = started.elapsed();
-        match self.asked(throttle_key, request).await {
+        match self.asked(throttle_key, scopes, request).await {
             Ok(mut answer) => {
                 let asked = started.elapsed();
                 // Without having read what is there, nobody knows whether it was removed in the meantime.
@@ -364,12 +380,15 @@ impl<K: TokenKind> TokenStore<K> {
         }
     }
 
-    async fn asked<F>(&self, throttle_key: &str, request: F) -> Result<Answer<K>, Error>
+    async fn asked<F>(&self, throttle_key: &str, scopes: &Scopes, request: F) -> Result<Answer<K>, Error>
     where
         F: Future<Output = Result<Arc<CachedToken<K>>, Error>> + Send,
     {
         self.may_ask(throttle_key)?;
-        match request.await {
+        self.loops.check(throttle_key, scopes, self.clock.now())?;
+        let outcome = request.await;
+        self.loops.answered(throttle_key, outcome.as_ref().map(|_| ()), self.clock.now());
+        match outcome {
             Ok(token) => Ok(Answer::of(token, CacheLevel::None, Duration::ZERO)),
             Err(error) => {
                 if matches!(error, Error::Throttled(_)) {
@@ -508,7 +527,7 @@ impl<K: TokenKind> TokenStore<K> {
     {
         let Missing { partition, scopes, key, throttle_key, .. } = missing;
         let request = ahead_of_time(request);
-        let Some(shared) = &self.shared else { return self.asked(throttle_key, request).await };
+        let Some(shared) = &self.shared else { return self.asked(throttle_key, scopes, request).await };
         let lease = shared.lease(key);
         let removals = self.cache.removals();
         let looked = shared.lease_and_load(partition, &lease).await;
@@ -528,7 +547,7 @@ impl<K: TokenKind> TokenStore<K> {
                 }
             }
         }
-        let outcome = self.asked(throttle_key, request).await;
+        let outcome = self.asked(throttle_key, scopes, request).await;
         let (ours, found) = looked.map_or((false, None), |(ours, found)| (ours, Some(found)));
         let lease = ours.then_some(lease);
         match &outcome {

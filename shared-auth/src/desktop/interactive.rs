@@ -164,7 +164,8 @@ impl AcquireTokenInteractive {
         let (response, browser) = answer.map_err(|_| SignInError::TimedOut(spoken(time_limit)))?;
         tracing::info!(step = 5, "the browser brought the answer");
         // Steps 6 to 8. The browser waits meanwhile, so that what it shows is true.
-        let outcome = finish(&client, flow, response).await;
+        let options = flow.options();
+        let outcome = finish(&client, flow, response, options).await;
         browser.show(Outcome::of(&outcome)).await;
         outcome
     }

@@ -16,7 +16,7 @@ use tracing::Instrument;
 use url::Url;
 
 use super::signed_in::{SignIn, signed_in};
-use super::{Options, redeem};
+use super::{Options, add_extra_query, redeem};
 use crate::client::{ConfidentialClient, Inner, TokenSource};
 use crate::error::{Error, SignInError};
 use crate::protocol::pkce;
@@ -59,15 +59,53 @@ impl ConfidentialClient {
     /// # Errors
     /// [`Error::SignIn`] where the answer does not belong to this flow, is an error, or brings an ID token that fails a
     /// check; [`Error::Refused`] and [`Error::InteractionRequired`] with what the token endpoint said.
-    pub async fn acquire_token_by_authorization_code(
+    pub fn acquire_token_by_authorization_code(
         &self,
         flow: AuthCodeFlow,
         response: AuthorizationResponse,
-    ) -> Result<SignIn, Error> {
-        let span = tracing::debug_span!("finish_sign_in", scopes = %flow.scopes);
-        let outcome = finish(&self.inner, flow, response).instrument(span).await;
-        self.inner.counters.acquired(outcome.as_ref().map(|_| TokenSource::IdentityProvider));
-        outcome
+    ) -> AcquireTokenByAuthorizationCode {
+        let options = flow.options();
+        AcquireTokenByAuthorizationCode { client: Arc::clone(&self.inner), flow, response, options }
+    }
+}
+
+/// The end of a sign-in; `.await` it. Tenant, claims and correlation id are those with which it began.
+#[derive(Debug, Clone)]
+#[must_use = "nothing happens before `.await`"]
+pub struct AcquireTokenByAuthorizationCode {
+    client: Arc<Inner>,
+    flow: AuthCodeFlow,
+    response: AuthorizationResponse,
+    options: Options,
+}
+
+impl AcquireTokenByAuthorizationCode {
+    /// The id under which Entra and we log the request; by default that of the beginning, or a new one.
+    pub fn correlation_id(mut self, id: uuid::Uuid) -> Self {
+        self.options.correlation_id = Some(id);
+        self
+    }
+
+    /// Adds a parameter to the address of the token endpoint. Names of the protocol are refused.
+    pub fn extra_query_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.extra_query.push((name.into(), value.into()));
+        self
+    }
+}
+
+impl IntoFuture for AcquireTokenByAuthorizationCode {
+    type Output = Result<SignIn, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { client, flow, response, options } = self;
+        async move {
+            let span = tracing::debug_span!("finish_sign_in", scopes = %flow.scopes);
+            let outcome = finish(&client, flow, response, options).instrument(span).await;
+            client.counters.acquired(outcome.as_ref().map(|_| TokenSource::IdentityProvider));
+            outcome
+        }
+        .boxed()
     }
 }
 
@@ -92,7 +130,7 @@ pub struct InitiateAuthCodeFlow {
     redirect_uri: String,
     response_mode: ResponseMode,
     parameters: Vec<(&'static str, String)>,
-    tenant: Option<String>,
+    options: Options,
 }
 
 /// How the answer travels back to the redirect URI.
@@ -109,7 +147,8 @@ pub enum ResponseMode {
 impl InitiateAuthCodeFlow {
     pub(crate) fn new(client: Arc<Inner>, scopes: Scopes, redirect_uri: String) -> Self {
         let response_mode = ResponseMode::default();
-        Self { client, scopes, redirect_uri, response_mode, parameters: Vec::new(), tenant: None }
+        let options = Options::default();
+        Self { client, scopes, redirect_uri, response_mode, parameters: Vec::new(), options }
     }
 
     /// The redirect URI is known only now that its port is open.
@@ -127,7 +166,7 @@ impl InitiateAuthCodeFlow {
 
     /// Signs in to this tenant (id or domain) of the same authority instead of the configured one.
     pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
-        self.tenant = Some(tenant.into());
+        self.options.tenant = Some(tenant.into());
         self
     }
 
@@ -137,15 +176,34 @@ impl InitiateAuthCodeFlow {
         self
     }
 
+    /// Where the user comes from (a domain): the sign-in page then need not ask, and goes to that organisation's.
+    pub fn domain_hint(mut self, domain: impl Into<String>) -> Self {
+        self.parameters.push(("domain_hint", domain.into()));
+        self
+    }
+
     /// What the sign-in page should do even if nothing needs it: `login`, `select_account`, `consent`, `none`.
     pub fn prompt(mut self, prompt: impl Into<String>) -> Self {
         self.parameters.push(("prompt", prompt.into()));
         self
     }
 
-    /// A claims challenge to be satisfied (JSON text).
+    /// A claims challenge to be satisfied (JSON text), at the sign-in page and when the code is redeemed.
     pub fn claims(mut self, claims: impl Into<String>) -> Self {
-        self.parameters.push(("claims", claims.into()));
+        self.options.claims = Some(claims.into());
+        self
+    }
+
+    /// The id under which Entra and we log this sign-in, page and token request; new ones by default.
+    pub fn correlation_id(mut self, id: uuid::Uuid) -> Self {
+        self.parameters.push(("client-request-id", id.to_string()));
+        self.options.correlation_id = Some(id);
+        self
+    }
+
+    /// Adds a parameter to the address of the sign-in page. Names of the protocol are refused.
+    pub fn extra_query_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.extra_query.push((name.into(), value.into()));
         self
     }
 }
@@ -161,7 +219,9 @@ impl IntoFuture for InitiateAuthCodeFlow {
 
 impl InitiateAuthCodeFlow {
     async fn initiate(self) -> Result<AuthCodeFlow, Error> {
-        let Self { client, scopes, redirect_uri, response_mode, parameters, tenant } = self;
+        let Self { client, scopes, redirect_uri, response_mode, parameters, options } = self;
+        let Options { claims, correlation_id, tenant, extra_query, .. } = options;
+        let asked = client.claims(claims.as_deref())?;
         let metadata = client.authority_for(tenant.as_deref())?.metadata().await?;
 
         // Step 2. Three random values: `state` ties the answer to this browser, `nonce` the ID token to this sign-in,
@@ -185,7 +245,9 @@ impl InitiateAuthCodeFlow {
             .append_pair("code_challenge", &pkce::challenge(&verifier))
             .append_pair("code_challenge_method", pkce::CODE_CHALLENGE_METHOD)
             .append_pair("client_info", "1")
-            .extend_pairs(parameters);
+            .extend_pairs(parameters)
+            .extend_pairs(asked.map(|claims| ("claims", claims)));
+        add_extra_query(&mut url, &extra_query)?;
         Ok(AuthCodeFlow {
             state,
             nonce,
@@ -195,6 +257,8 @@ impl InitiateAuthCodeFlow {
             started_at: client.clock.now(),
             authorization_url: url,
             tenant,
+            claims,
+            correlation_id,
         })
     }
 }
@@ -221,12 +285,26 @@ pub struct AuthCodeFlow {
     authorization_url: Url,
     #[serde(default)]
     tenant: Option<String>,
+    #[serde(default)]
+    claims: Option<String>,
+    #[serde(default)]
+    correlation_id: Option<uuid::Uuid>,
 }
 
 impl AuthCodeFlow {
     /// Where to send the browser.
     pub fn authorization_url(&self) -> &Url {
         &self.authorization_url
+    }
+
+    /// With what the code is redeemed: as the sign-in began.
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            claims: self.claims.clone(),
+            correlation_id: self.correlation_id,
+            tenant: self.tenant.clone(),
+            ..Options::default()
+        }
     }
 
     /// When the sign-in began.
@@ -312,6 +390,7 @@ pub(crate) async fn finish(
     client: &Inner,
     flow: AuthCodeFlow,
     response: AuthorizationResponse,
+    options: Options,
 ) -> Result<SignIn, Error> {
     // Step 5. The answer must belong to this flow, be recent, and come from the authority that was asked.
     let age = client.clock.now().duration_since(flow.started_at);
@@ -337,9 +416,7 @@ pub(crate) async fn finish(
         redirect_uri: flow.redirect_uri,
         code_verifier: PkceVerifier::new(flow.verifier),
     };
-    let tokens =
-        redeem(client, &grant, &scopes, &Options { tenant: flow.tenant.clone(), ..Options::default() })
-            .await?;
+    let tokens = redeem(client, &grant, &scopes, &options).await?;
     tracing::info!(step = 6, "the code was redeemed");
 
     // Steps 7 and 8.

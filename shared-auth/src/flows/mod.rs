@@ -24,6 +24,7 @@ use secrecy::ExposeSecret;
 pub(crate) use self::redeem::redeem;
 use crate::cache::{CachedToken, PartitionRef, Wanted};
 use crate::client::Inner;
+use crate::env::ConfigError;
 use crate::protocol::client_info::ClientInfo;
 use crate::protocol::scope::Scopes;
 use crate::protocol::token_response::TokenResponse;
@@ -38,6 +39,8 @@ pub(crate) struct Options {
     pub correlation_id: Option<uuid::Uuid>,
     /// The tenant that is asked instead of the configured one.
     pub tenant: Option<String>,
+    /// Further parameters of the address that is asked.
+    pub extra_query: Vec<(String, String)>,
 }
 
 impl Options {
@@ -75,10 +78,58 @@ macro_rules! acquisition_options {
                 self.options.correlation_id = Some(id);
                 self
             }
+
+            /// Adds a parameter to the address of the token endpoint, such as a routing hint that Microsoft's support
+            /// asked for (`dc`, `slice`). It is not part of the cache's key. Names of the protocol are refused.
+            pub fn extra_query_parameter(
+                mut self,
+                name: impl Into<String>,
+                value: impl Into<String>,
+            ) -> Self {
+                self.options.extra_query.push((name.into(), value.into()));
+                self
+            }
         }
     };
 }
 pub(crate) use acquisition_options;
+
+/// Adds parameters to an address, where they are none of the protocol's own.
+pub(crate) fn add_extra_query(url: &mut url::Url, extra: &[(String, String)]) -> Result<(), ConfigError> {
+    const OWN: [&str; 21] = [
+        "assertion",
+        "claims",
+        "client_assertion",
+        "client_assertion_type",
+        "client_id",
+        "client_info",
+        "client_secret",
+        "code",
+        "code_challenge",
+        "code_challenge_method",
+        "code_verifier",
+        "grant_type",
+        "nonce",
+        "password",
+        "redirect_uri",
+        "refresh_token",
+        "requested_token_use",
+        "response_mode",
+        "response_type",
+        "scope",
+        "state",
+    ];
+    if let Some((name, _)) =
+        extra.iter().find(|(name, _)| name.is_empty() || OWN.iter().any(|own| own.eq_ignore_ascii_case(name)))
+    {
+        let problem = format!("cannot hold \"{}\", which this library sets itself", name.escape_debug());
+        return Err(ConfigError::new("extra query parameters", problem));
+    }
+    if !extra.is_empty() {
+        url.query_pairs_mut().extend_pairs(extra);
+    }
+    Ok(())
+}
 
 /// Whose tokens these are, as every MSAL files them.
 pub(crate) fn home_account_id(tokens: &TokenResponse) -> Option<String> {

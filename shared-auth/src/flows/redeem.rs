@@ -14,7 +14,7 @@ use tracing::field::Empty;
 use url::Url;
 use uuid::Uuid;
 
-use super::Options;
+use super::{Options, add_extra_query};
 use crate::authority::Authority;
 use crate::client::Inner;
 use crate::credential::{AssertionContext, Proof, ProofContext};
@@ -60,6 +60,7 @@ async fn authenticated(
     correlation_id: Uuid,
 ) -> Result<TokenResponse, Error> {
     let authority = authority_of(client, grant, options)?;
+    let claims = client.claims(options.claims.as_deref())?;
     // What Entra would certainly refuse does not leave the process.
     let look = || match grant {
         Grant::OnBehalfOf(assertion) => {
@@ -68,13 +69,15 @@ async fn authenticated(
         _ => Ok(()),
     };
     look()?;
-    let token_endpoint = authority.metadata().await?.token_endpoint;
+    let published = authority.metadata().await?.token_endpoint;
+    let mut token_endpoint = published.clone();
+    add_extra_query(&mut token_endpoint, &options.extra_query)?;
     look()?; // A tenant that is named by its domain has an id only now.
     let exchange = Exchange {
         client,
         grant,
         scopes,
-        claims: options.claims.as_deref(),
+        claims: claims.as_deref(),
         forced: options.force_refresh || options.claims.is_some(),
         correlation_id,
         tried: format!("sending the {} request", grant.name()),
@@ -82,11 +85,11 @@ async fn authenticated(
     };
     let context = ProofContext {
         asked: AssertionContext {
-            token_endpoint: authority.published(&exchange.token_endpoint),
+            token_endpoint: authority.published(&published),
             client_id: client.client_id.clone(),
             tenant_id: authority.tenant().to_owned(),
             correlation_id: exchange.correlation_id,
-            claims: options.claims.clone(),
+            claims: claims.clone(),
         },
         clock: &client.clock,
         http: &client.http,

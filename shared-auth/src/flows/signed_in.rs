@@ -69,6 +69,7 @@ pub(crate) async fn signed_in(
     let chosen = tenant.is_some().then_some(account.tenant_id.as_str());
     let (partition, user) = (client.account_partition(&account, chosen).to_key(), &account.home_account_id);
     let token = client.user_tokens.cache.store(&partition, token, refresh_token, Some(user));
+    client.user_tokens.begins_anew(&partition);
     client.user_tokens.share(&partition, &token).await;
     let (object_id, name) = (&id_token.object_id, id_token.name.as_deref());
     client.ledger.signed_in(&account, object_id, name, raw_id_token.expose_secret());

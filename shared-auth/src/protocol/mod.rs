@@ -1,6 +1,7 @@
 //! The vocabulary on the wire: data only. No network, no clock, no randomness in this folder.
 
 pub mod challenge;
+pub mod claims_request;
 pub mod client_info;
 #[cfg(feature = "desktop")]
 pub mod device_authorization;

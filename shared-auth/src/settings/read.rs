@@ -24,6 +24,7 @@ pub(super) fn registration(section: &mut Section<'_>, notes: &mut Notes) -> Opti
     if client_id.is_none() {
         notes.problem(&section.path("ClientId"), "is missing");
     }
+    let client_capabilities = section.texts("ClientCapabilities", notes);
     let credential = credential::read(section, notes);
     let (client_id, credential) = (client_id?, credential?);
     if authority.is_some() && (instance.is_some() || tenant.is_some()) {
@@ -32,7 +33,8 @@ pub(super) fn registration(section: &mut Section<'_>, notes: &mut Notes) -> Opti
         return None;
     }
     if let Some(authority) = authority {
-        return Some(EntraConfig::with_authority(&authority, client_id, credential));
+        let config = EntraConfig::with_authority(&authority, client_id, credential);
+        return Some(EntraConfig { client_capabilities, ..config });
     }
     let host = instance.or_else(|| Url::parse(crate::config::PUBLIC_CLOUD).ok())?;
     if let Some(policy) = policy {
@@ -41,9 +43,11 @@ pub(super) fn registration(section: &mut Section<'_>, notes: &mut Notes) -> Opti
             notes.problem(&section.path("Domain"), "is missing: with a policy it names the B2C tenant");
             return None;
         };
-        return Some(EntraConfig::b2c(host, domain, policy, client_id, credential));
+        let config = EntraConfig::b2c(host, domain, policy, client_id, credential);
+        return Some(EntraConfig { client_capabilities, ..config });
     }
-    entra(section, host, tenant, client_id, credential, notes)
+    let config = entra(section, host, tenant, client_id, credential, notes)?;
+    Some(EntraConfig { client_capabilities, ..config })
 }
 
 fn entra(

@@ -91,7 +91,7 @@ pub struct FailedAcquisitions {
     pub config: u64,
     /// No usable answer: [`Error::Transport`].
     pub transport: u64,
-    /// A time to wait: [`Error::Throttled`].
+    /// A time to wait: [`Error::Throttled`], or a loop that was stopped: [`Error::Loop`].
     pub throttled: u64,
     /// Entra's no: [`Error::Refused`].
     pub refused: u64,
@@ -328,7 +328,7 @@ fn failure(error: &Error) -> usize {
     match error {
         Error::Config(_) => 0,
         Error::Transport(_) => 1,
-        Error::Throttled(_) => 2,
+        Error::Throttled(_) | Error::Loop(_) => 2,
         Error::Refused(_) => 3,
         Error::InteractionRequired(_) => 4,
         _ => 5,

@@ -23,6 +23,7 @@ mod diagnosis;
 mod jwt_rejections;
 mod lint;
 mod long_running;
+mod loops;
 mod metrics;
 mod msal_cache;
 mod on_behalf_of;
@@ -37,6 +38,7 @@ mod redis_server;
 mod redis_sessions;
 #[cfg(feature = "redis")]
 mod redis_sharing;
+mod request_options;
 mod results;
 mod settings;
 mod wycheproof;
