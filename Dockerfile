@@ -13,6 +13,7 @@ COPY shared-auth/Cargo.toml shared-auth/
 COPY daemon-app/Cargo.toml daemon-app/
 COPY web-api-obo/Cargo.toml web-api-obo/
 COPY web-app/Cargo.toml web-app/
+COPY desktop-app/Cargo.toml desktop-app/
 COPY entra-lab/Cargo.toml entra-lab/
 COPY e2e/Cargo.toml e2e/
 COPY xtask/Cargo.toml xtask/

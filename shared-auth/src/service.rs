@@ -2,6 +2,9 @@
 //!
 //! A sample's `main` is one call of [`run`]; what is particular to it stands in the function that it passes.
 
+#[cfg(feature = "desktop")]
+mod command;
+
 use std::fmt::Display;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -16,6 +19,9 @@ use url::Url;
 use crate::client::ConfidentialClient;
 use crate::env::Env;
 use crate::error::Error;
+
+#[cfg(feature = "desktop")]
+pub use self::command::run_command;
 
 const LOG_FILTER: &str = "RUST_LOG";
 #[cfg(feature = "otel")]
@@ -101,19 +107,10 @@ where
     F: Future<Output = Result<(), E>>,
     E: Display,
 {
-    // Before any thread exists: setting variables is not thread-safe. This folder's file and no parent's.
-    if let Err(error) = dotenvy::from_path(".env")
-        && !error.not_found()
-    {
-        let line = match error {
-            dotenvy::Error::LineParse(..) => {
-                "a line of it is not NAME=value; quote values that hold blanks or #"
-            }
-            _ => "it cannot be read",
-        };
-        return complain(service, &format!("the file .env in this folder cannot be used: {line}"), 2);
-    }
-    let mut env = Env::from_process();
+    let mut env = match environment() {
+        Ok(env) => env,
+        Err(problem) => return complain(service.name, &problem, 2),
+    };
 
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
@@ -128,7 +125,11 @@ where
         flags => {
             if let Some(unknown) = flags.iter().find(|flag| !service.flags.contains(flag)) {
                 let known = [&["healthcheck", "settings"], service.flags].concat().join(", ");
-                return complain(service, &format!("unknown argument \"{unknown}\"; it takes: {known}"), 2);
+                return complain(
+                    service.name,
+                    &format!("unknown argument \"{unknown}\"; it takes: {known}"),
+                    2,
+                );
             }
         }
     }
@@ -136,7 +137,7 @@ where
     let telemetry = Telemetry::start(service, &mut env);
     let settings = match env.read(settings) {
         Ok(settings) => settings,
-        Err(error) => return complain(service, &error, 2),
+        Err(error) => return complain(service.name, &error, 2),
     };
     match runtime() {
         Ok(runtime) => {
@@ -144,7 +145,7 @@ where
             telemetry.finish();
             finish(service, outcome)
         }
-        Err(error) => complain(service, &error, 1),
+        Err(error) => complain(service.name, &error, 1),
     }
 }
 
@@ -327,6 +328,24 @@ impl Telemetry {
     }
 }
 
+/// The variables of this process, after those of a file `.env` in the working directory, which win over nothing.
+fn environment() -> Result<Env, String> {
+    // Before any thread exists: setting variables is not thread-safe. This folder's file and no parent's.
+    match dotenvy::from_path(".env") {
+        Ok(()) => {}
+        Err(error) if error.not_found() => {}
+        Err(dotenvy::Error::LineParse(..)) => {
+            return Err(
+                "the file .env in this folder cannot be used: a line of it is not NAME=value; quote values that \
+                 hold blanks or #"
+                    .to_owned(),
+            );
+        }
+        Err(_) => return Err("the file .env in this folder cannot be used: it cannot be read".to_owned()),
+    }
+    Ok(Env::from_process())
+}
+
 fn health(health: Health, env: &mut Env) -> Result<(), String> {
     match health {
         Health::Custom(look) => look(env),
@@ -355,13 +374,13 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 fn finish<E: Display>(service: Service, outcome: Result<(), E>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => complain(service, &error, 1),
+        Err(error) => complain(service.name, &error, 1),
     }
 }
 
 #[allow(clippy::print_stderr, reason = "the log may not exist yet")]
-fn complain(service: Service, error: &dyn Display, code: u8) -> ExitCode {
-    eprintln!("{}: {error}", service.name);
+fn complain(name: &str, error: &dyn Display, code: u8) -> ExitCode {
+    eprintln!("{name}: {error}");
     ExitCode::from(code)
 }
 

@@ -1,7 +1,8 @@
 //! The copy test: each sample is copied out, built there, and started against the lab with its own `.env`.
 //!
 //! Only ports and addresses are overridden, by the environment, so that the test can run beside a demo. The
-//! samples are taken in the order in which they need each other: the daemon calls the copied API.
+//! samples are taken in the order in which they need each other: the daemon calls the copied API. Nobody sits in front
+//! of the desktop program here; that it starts, reads its settings and opens its cache is what is seen.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use crate::services::Service;
 use crate::{copy, health, output, workspace};
 
 /// The API first: the other two call it.
-const ORDER: [&str; 3] = ["web-api-obo", "web-app", "daemon-app"];
+const ORDER: [&str; 4] = ["web-api-obo", "web-app", "daemon-app", "desktop-app"];
 
 pub async fn run() -> Result<()> {
     let folder = Folder::new()?;
@@ -82,6 +83,16 @@ async fn start(folder: &Path, running: &mut Vec<Running>, lines: &UnboundedSende
         Running::start("daemon-app", &built("daemon-app")?, &["--once"], &settings, &place, lines)?;
     daemon.finished(Duration::from_secs(30)).await?;
     output::line("daemon-app: one round done");
+
+    let place = folder.join("desktop-app");
+    let mut settings = authority();
+    settings.push(pair("API_BASE_URL", format!("http://{api}")));
+    settings.push(pair("TOKEN_CACHE_DIR", place.join("tokens").display()));
+    let accounts = &["accounts", "--json"];
+    let mut desktop =
+        Running::start("desktop-app", &built("desktop-app")?, accounts, &settings, &place, lines)?;
+    desktop.finished(Duration::from_secs(30)).await?;
+    output::line("desktop-app: listed who is signed in");
     Ok(())
 }
 

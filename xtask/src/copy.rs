@@ -59,9 +59,12 @@ pub fn copy(sample: &str, dest: &Path, library: Library<'_>) -> Result<()> {
         write(&dest.join(file), &read(&root.join(file))?)?;
     }
     write(&dest.join(".gitignore"), "/target\n.env\n")?;
-    write(&dest.join(".dockerignore"), "target\n.git\n.env\n")?;
     write(&dest.join(".env"), &read(&source.join(".env.example"))?)?;
-    write(&dest.join("Dockerfile"), &dockerfile(sample, library)?)?;
+    if sample != workspace::DESKTOP {
+        // A program for a person's own terminal has no place in a container.
+        write(&dest.join(".dockerignore"), "target\n.git\n.env\n")?;
+        write(&dest.join("Dockerfile"), &dockerfile(sample, library)?)?;
+    }
     write(&dest.join("README.md"), &readme(sample, &source, library)?)?;
     fit_lock_file(dest);
     Ok(())
@@ -164,7 +167,7 @@ mod tests {
         let error = copy("web-ap", Path::new("/nowhere"), Library::Git("url")).unwrap_err().to_string();
         assert_eq!(
             error,
-            "There is no sample called \"web-ap\". The samples are: daemon-app, web-api-obo, web-app."
+            "There is no sample called \"web-ap\". The samples are: daemon-app, web-api-obo, web-app, desktop-app."
         );
     }
 

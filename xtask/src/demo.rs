@@ -88,6 +88,7 @@ fn welcome() {
     output::line("Sign in  alice@contoso.test, bob@contoso.test or carol@contoso.test");
     output::line("Password Passw0rd!lab");
     output::line("Look at  http://127.0.0.1:8400 for the lab: its people, its apps, its keys");
+    output::line("Terminal cd desktop-app && cp .env.example .env && cargo run -- profile");
     output::line("Stop     Ctrl-C\n");
     output::line(&format!("demo ready: {CLICK}\n"));
 }

@@ -60,7 +60,7 @@ enum Verb {
     },
     /// Makes a project of its own from one sample, outside this workspace.
     Copy {
-        /// daemon-app, web-api-obo or web-app.
+        /// daemon-app, web-api-obo, web-app or desktop-app.
         sample: String,
         /// A folder that does not exist yet, or is empty.
         dest: PathBuf,

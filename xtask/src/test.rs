@@ -36,7 +36,7 @@ pub async fn run(only: Option<Part>) -> Result<()> {
         }
     }
     if wanted(Part::E2e) || wanted(Part::Containers) {
-        needed.extend([tools::CHROMIUM, tools::DRIVER]);
+        needed.extend([tools::CHROMIUM, tools::DRIVER, tools::TMUX, tools::FAKETIME]);
     }
     tools::ensure(&needed)?;
 
@@ -82,7 +82,7 @@ pub async fn run(only: Option<Part>) -> Result<()> {
 
 /// `cargo xtask e2e`: only the journeys.
 pub async fn journeys(containers: bool) -> Result<()> {
-    tools::ensure(&[tools::CHROMIUM, tools::DRIVER])?;
+    tools::ensure(&[tools::CHROMIUM, tools::DRIVER, tools::TMUX, tools::FAKETIME])?;
     if containers {
         compose::engine().map_err(|reason| anyhow::anyhow!("No containers here: {reason}."))?;
         return compose::journeys();
@@ -94,7 +94,7 @@ pub async fn journeys(containers: bool) -> Result<()> {
 /// The binaries of the chain in one build, selected as `cargo demo` selects them.
 pub fn build_binaries() -> Result<()> {
     let mut words = vec!["build"];
-    words.extend(workspace::BINARIES.iter().flat_map(|name| ["-p", name]));
+    words.extend(workspace::BINARIES.iter().chain([&workspace::DESKTOP]).flat_map(|name| ["-p", name]));
     workspace::run(workspace::cargo(&words))
 }
 

@@ -30,6 +30,18 @@ pub const DRIVER: Tool = Tool {
     purpose: "it steers the browser",
     elsewhere: "chromedriver of the same version, from https://googlechromelabs.github.io/chrome-for-testing/",
 };
+pub const TMUX: Tool = Tool {
+    programs: &["tmux"],
+    debian: "tmux",
+    purpose: "a person's terminal is watched in it",
+    elsewhere: "tmux 3, from your system's packages",
+};
+pub const FAKETIME: Tool = Tool {
+    programs: &["faketime"],
+    debian: "faketime",
+    purpose: "it moves the clocks of the programs under test",
+    elsewhere: "libfaketime 0.9, from your system's packages",
+};
 pub const REDIS: Tool = Tool {
     programs: &["redis-server"],
     debian: "redis-server",

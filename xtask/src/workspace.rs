@@ -13,8 +13,11 @@ use anyhow::{Context, Result, bail};
 /// The binaries of the chain, in the order in which a story meets them.
 pub const BINARIES: [&str; 4] = ["entra-lab", "web-api-obo", "web-app", "daemon-app"];
 
-/// What `copy` can copy: everything of the chain but the lab.
-pub const SAMPLES: [&str; 3] = ["daemon-app", "web-api-obo", "web-app"];
+/// What a person runs beside the chain, in a terminal.
+pub const DESKTOP: &str = "desktop-app";
+
+/// What `copy` can copy: everything of the chain but the lab, and the program for the terminal.
+pub const SAMPLES: [&str; 4] = ["daemon-app", "web-api-obo", "web-app", DESKTOP];
 
 /// The root of the checkout.
 pub fn root() -> &'static Path {

@@ -12,8 +12,17 @@ fn repository() -> PathBuf {
 /// Every Markdown page of the repository that people read.
 fn pages() -> Vec<PathBuf> {
     let root = repository();
-    let folders =
-        [".", "docs", "docs/scenarios", "shared-auth", "entra-lab", "web-app", "web-api-obo", "daemon-app"];
+    let folders = [
+        ".",
+        "docs",
+        "docs/scenarios",
+        "shared-auth",
+        "entra-lab",
+        "web-app",
+        "web-api-obo",
+        "daemon-app",
+        "desktop-app",
+    ];
     let mut pages: Vec<_> = folders
         .iter()
         .flat_map(|folder| std::fs::read_dir(root.join(folder)).unwrap())

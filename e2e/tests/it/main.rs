@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests say what they expect")]
 
 mod browser;
+mod desktop;
 mod stack;
 mod visitor;
 
@@ -13,5 +14,6 @@ mod journey_2_user_signs_in;
 mod journey_3_web_app_calls_the_api;
 mod journey_4_api_acts_on_behalf_of_its_caller;
 mod journey_5_it_needs_the_user_again;
+mod journey_7_a_person_at_a_terminal;
 mod replicas;
 mod what_goes_wrong;

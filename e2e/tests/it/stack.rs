@@ -24,6 +24,7 @@ pub struct Stack {
     pub web_app: String,
     processes: Vec<Process>,
     in_process: Option<EntraLab>,
+    clock: Option<MovableClock>,
 }
 
 /// How long a process may take to end by itself.
@@ -50,6 +51,7 @@ impl Stack {
                 web_app: "http://localhost:3000".into(),
                 processes: Vec::new(),
                 in_process: None,
+                clock: None,
             }
             .with_web_app_container(web_app);
         }
@@ -92,12 +94,35 @@ impl Stack {
             web_app: String::new(),
             processes: Vec::new(),
             in_process: None,
+            clock: None,
         }
     }
 
     fn serve_all(&mut self, api: Changes<'_>, web_app: Changes<'_>) {
         self.api = self.serve("web-api-obo", api);
         self.web_app = self.serve("web-app", web_app);
+    }
+
+    /// The lab and the API, in processes whose clock can be moved while they run.
+    pub async fn start_with_a_movable_clock() -> Self {
+        let lab = EntraLab::start().await.unwrap();
+        let mut stack = Self::nothing_at(lab.url());
+        stack.in_process = Some(lab);
+        stack.clock = Some(MovableClock::new());
+        stack.api = stack.serve("web-api-obo", &[]);
+        stack
+    }
+
+    /// Moves the clocks of the lab, the API and whatever is started from now on.
+    pub async fn move_every_clock(&self, seconds: i64) {
+        self.clock.as_ref().expect("start_with_a_movable_clock").move_by(seconds);
+        self.move_the_labs_clock(seconds).await;
+    }
+
+    /// How often this lab was asked for tokens with a grant.
+    pub fn token_requests(&self, grant: &str) -> usize {
+        let lab = self.in_process.as_ref().expect("a lab in process");
+        lab.requests().iter().filter(|request| request.grant == Some(grant)).count()
     }
 
     /// One round of the daemon.
@@ -179,7 +204,7 @@ impl Stack {
     }
 
     /// A sample's binary with the settings of its own `.env.example`, pointed at this chain's addresses.
-    fn command(&self, name: &str, changes: Changes<'_>) -> Command {
+    pub fn command(&self, name: &str, changes: Changes<'_>) -> Command {
         let mut settings = example_settings(name);
         let addresses = [
             ("AZURE_AUTHORITY_HOST", self.lab.clone()),
@@ -196,6 +221,9 @@ impl Stack {
         let mut command = Command::new(binary(name));
         // A folder without a `.env`, and none of the variables of whoever runs the tests.
         command.env_clear().envs(settings).current_dir(std::env::temp_dir());
+        if let Some(clock) = &self.clock {
+            command.envs(clock.variables());
+        }
         command
     }
 
@@ -232,6 +260,39 @@ impl Drop for Stack {
         }
         self.processes.clear();
         self.in_process.take();
+    }
+}
+
+/// A clock of processes (libfaketime), in a file that they look at whenever they want to know the time.
+struct MovableClock {
+    file: tempfile::NamedTempFile,
+    library: PathBuf,
+}
+
+impl MovableClock {
+    fn new() -> Self {
+        let folders = ["/usr/lib", "/usr/local/lib", "/usr/lib64"].into_iter().map(PathBuf::from);
+        let below = std::fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path());
+        let library = folders.chain(below).map(|folder| folder.join("faketime/libfaketimeMT.so.1"));
+        let library = { library }.find(|library| library.is_file());
+        let library = library.expect("libfaketime is missing; `cargo xtask e2e` says how to get it");
+        let clock = Self { file: tempfile::NamedTempFile::new().unwrap(), library };
+        clock.move_by(0);
+        clock
+    }
+
+    fn move_by(&self, seconds: i64) {
+        std::fs::write(self.file.path(), format!("{seconds:+}\n")).unwrap();
+    }
+
+    fn variables(&self) -> [(&'static str, &Path); 4] {
+        [
+            ("LD_PRELOAD", &self.library),
+            ("FAKETIME_TIMESTAMP_FILE", self.file.path()),
+            ("FAKETIME_NO_CACHE", Path::new("1")),
+            // Timers run on; only what the time is changes.
+            ("DONT_FAKE_MONOTONIC", Path::new("1")),
+        ]
     }
 }
 

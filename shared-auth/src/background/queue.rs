@@ -20,6 +20,7 @@ pub(super) const LARGEST: usize = 10_000;
 /// Why something cannot be filed or found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
+    #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "only Redis has use for it"))]
     Away,
     Full,
 }

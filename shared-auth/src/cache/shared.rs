@@ -46,6 +46,7 @@ pub(crate) struct Raw {
 
 /// A change of one partition.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "only Redis has use for it"))]
 pub(crate) struct Write {
     pub partition: Id,
     /// The removal that the writer knew of. Where there was another one since, the write comes too late. `None`: the
@@ -107,6 +108,7 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
 }
 
 /// Who must hear of other replicas' changes.
+#[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "only Redis has use for it"))]
 pub(crate) trait Listener: Send + Sync {
     fn removed(&self, partition: Id);
     fn changed(&self, partition: Id);

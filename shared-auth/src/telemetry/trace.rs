@@ -8,6 +8,7 @@
 use std::marker::PhantomData;
 
 use reqwest::header::HeaderMap;
+#[cfg(any(feature = "otel", feature = "actix"))]
 use tracing::Span;
 use uuid::Uuid;
 
