@@ -7,7 +7,7 @@ use std::sync::{PoisonError, RwLock};
 
 use uuid::Uuid;
 
-use crate::directory::Directory;
+use crate::directory::{Directory, Tenant};
 
 /// Agreed scopes by tenant, user (none: everyone in the tenant), client and resource.
 type Grants = HashMap<(Uuid, Option<Uuid>, Uuid, Uuid), BTreeSet<String>>;
@@ -39,20 +39,23 @@ pub struct Consents {
 impl Consents {
     /// Forgets everything and starts again with what the seed says.
     pub fn reset(&self, directory: &Directory) {
-        let mut grants = Grants::new();
-        for tenant in &directory.tenants {
-            for consent in &tenant.consents {
-                let people: Vec<Option<Uuid>> = match &consent.users {
-                    None => vec![None],
-                    Some(users) => users.iter().copied().map(Some).collect(),
-                };
-                for person in people {
-                    let key = (tenant.id, person, consent.client, consent.resource);
-                    grants.entry(key).or_default().extend(consent.scopes.iter().cloned());
-                }
+        self.grants.write().unwrap_or_else(PoisonError::into_inner).clear();
+        directory.tenants.iter().for_each(|tenant| self.add_seed(tenant));
+    }
+
+    /// Adds what the seed of one tenant says.
+    pub fn add_seed(&self, tenant: &Tenant) {
+        let mut grants = self.grants.write().unwrap_or_else(PoisonError::into_inner);
+        for consent in &tenant.consents {
+            let people: Vec<Option<Uuid>> = match &consent.users {
+                None => vec![None],
+                Some(users) => users.iter().copied().map(Some).collect(),
+            };
+            for person in people {
+                let key = (tenant.id, person, consent.client, consent.resource);
+                grants.entry(key).or_default().extend(consent.scopes.iter().cloned());
             }
         }
-        *self.grants.write().unwrap_or_else(PoisonError::into_inner) = grants;
     }
 
     /// Everything that this client may use of the resource for this user.

@@ -16,6 +16,7 @@ use crate::recorder::Recorded;
 use crate::seed::DEFAULT_SEED;
 use crate::serve::{Options, Ready, StartError, prepare};
 use crate::state::LabState;
+use crate::tenants::{self, TenantInfo};
 
 /// A running lab. Dropping it stops it.
 pub struct EntraLab {
@@ -93,6 +94,17 @@ impl EntraLab {
         self.state.keys.apply(change)
     }
 
+    /// A tenant of one's own in this lab, for tests that run side by side: a copy of the first one under other ids,
+    /// the same ones for the same name. The error is a sentence.
+    pub fn tenant(&self, name: &str) -> Result<TenantInfo, String> {
+        tenants::on_demand(&self.state, name)
+    }
+
+    /// Another seed from now on; everything starts again with it. The error is a sentence with the line.
+    pub fn reseed(&self, toml: &str) -> Result<(), String> {
+        self.state.read_seed(Some(toml.to_owned())).map(drop)
+    }
+
     /// Back to the seed, with the right time and nobody signed in.
     pub fn reset(&self) {
         self.state.reset();
@@ -131,6 +143,7 @@ impl Builder {
             https_listen: Some(local(self.https_port)),
             public_url: None,
             seed: self.seed,
+            seed_file: None,
             workers: 1,
         };
         let (tell, told) = oneshot::channel();

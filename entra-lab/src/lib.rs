@@ -21,6 +21,7 @@ pub mod directory;
 mod endpoints;
 pub mod errors;
 pub mod faults;
+mod forge;
 mod grants;
 mod graph;
 mod ids;
@@ -44,6 +45,7 @@ pub mod serve;
 mod sessions;
 mod sign_in;
 pub mod state;
+mod tenants;
 mod tls;
 mod tokens;
 
@@ -55,6 +57,7 @@ pub use recorder::Recorded;
 pub use seed::{DEFAULT_SEED, SeedError};
 pub use serve::StartError;
 pub use state::LabState;
+pub use tenants::{AppInfo, TenantInfo, UserInfo};
 
 /// Keeps the example of the README compiling.
 #[cfg(doctest)]

@@ -19,7 +19,7 @@ use crate::state::LabState;
 const KEPT: usize = 500;
 
 /// One request that the lab answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Recorded {
     /// Counts up from 1 since the start or the last reset.
     pub number: u64,

@@ -3,8 +3,8 @@
 use actix_web::{HttpResponse, guard, web};
 
 use crate::endpoints::{
-    admin_consent, assets, authorize, device_auth, device_code, discovery, error_code, home, instance, jwks,
-    key_vault, login, logout, managed_identity, token, user_realm, userinfo, version1,
+    admin_consent, assets, authorize, device_auth, device_code, discovery, error_code, home, inspector,
+    instance, jwks, key_vault, login, logout, managed_identity, token, user_realm, userinfo, version1,
 };
 use crate::params::MOST_BYTES;
 use crate::{controls, graph};
@@ -81,6 +81,13 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
         web::resource("/lab/fault").route(read().to(controls::faults)).route(web::post().to(controls::fault)),
     );
     cfg.service(web::resource("/lab/keys").route(web::post().to(controls::keys)));
+    cfg.route("/lab/openapi.json", read().to(controls::openapi));
+    cfg.route("/lab/requests", read().to(controls::requests));
+    cfg.service(web::resource("/lab/tenants").route(web::post().to(controls::tenants)));
+    cfg.service(web::resource("/lab/seed").route(web::post().to(controls::seed)));
+    cfg.service(web::resource("/lab/inspect").route(web::post().to(controls::inspect)));
+    cfg.service(web::resource("/lab/forge").route(web::post().to(controls::forge)));
+    cfg.route("/lab/inspector", read().to(inspector::page));
     cfg.service(web::resource("/lab/reset").route(web::post().to(controls::reset)));
     cfg.route("/lab/photo/{user}", read().to(home::photo));
     cfg.route("/lab/assets/{file}", read().to(assets::asset));

@@ -1,6 +1,7 @@
 //! Binds the listeners and puts the lab behind them; `main.rs` and the in-process lab both use it.
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix_web::dev::Server;
@@ -25,6 +26,8 @@ pub struct Options {
     pub public_url: Option<String>,
     /// The seed's text.
     pub seed: String,
+    /// Where it came from, to be read again on demand.
+    pub seed_file: Option<PathBuf>,
     pub workers: usize,
 }
 
@@ -76,7 +79,8 @@ pub fn prepare(options: Options) -> Result<Ready, StartError> {
             tracing::error!(%error, "the signing keys could not be made");
         }
     })?;
-    let state = LabState::new(directory, public_url, https_port, tls.ca_pem.clone());
+    let state = LabState::new(directory, public_url, https_port, tls.ca_pem.clone())
+        .with_seed_file(options.seed_file);
     let state = web::Data::from(Arc::new(state));
 
     let shared = state.clone();

@@ -3,7 +3,7 @@
 //! Everything that is wrong is named at once. An empty variable counts as absent, except that an
 //! empty `ENTRA_LAB_HTTPS_LISTEN` switches HTTPS off.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
@@ -43,6 +43,10 @@ pub struct Cli {
     /// Allow addresses that other machines can reach. Containers need it.
     #[arg(long, env = "ENTRA_LAB_ALLOW_NON_LOOPBACK", value_parser = FalseyValueParser::new())]
     allow_non_loopback: bool,
+
+    /// Allow an address of the public internet, where strangers find the lab. Think twice: its secrets are public.
+    #[arg(long, env = "ENTRA_LAB_ALLOW_PUBLIC", value_parser = FalseyValueParser::new())]
+    allow_public: bool,
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]
@@ -85,6 +89,13 @@ impl Cli {
                  address, or set ENTRA_LAB_ALLOW_NON_LOOPBACK=true inside a container."
             ));
         }
+        let public = [listen, https_listen].into_iter().flatten().find(|a| is_public(a.ip()));
+        if let (Some(public), false) = (public, self.allow_public) {
+            problems.push(format!(
+                "{public} is an address of the public internet: anybody could sign in with the passwords of the home \
+                 page. If you mean it, say it twice: ENTRA_LAB_ALLOW_NON_LOOPBACK=true and ENTRA_LAB_ALLOW_PUBLIC=true."
+            ));
+        }
         let public_url = self.public_url.as_deref().map(str::trim).filter(|u| !u.is_empty());
         if let Some(url) = public_url
             && !is_origin(url)
@@ -120,6 +131,7 @@ impl Settings {
             https_listen: self.https_listen,
             public_url: self.public_url.clone(),
             seed,
+            seed_file: self.seed.clone(),
             workers: 2,
         })
     }
@@ -145,6 +157,16 @@ pub fn names() -> Vec<String> {
     let mut names: Vec<String> = from_options.chain(["RUST_LOG".to_owned()]).collect();
     names.sort();
     names
+}
+
+/// Not of this machine, not of a private network (RFC 1918, RFC 4193), not local to a link.
+fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => !(v4.is_loopback() || v4.is_unspecified() || v4.is_private() || v4.is_link_local()),
+        IpAddr::V6(v6) => {
+            !(v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local())
+        }
+    }
 }
 
 fn is_origin(text: &str) -> bool {

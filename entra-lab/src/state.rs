@@ -3,6 +3,7 @@
 //! One `LabState` is one lab. Handlers take it as `web::Data<LabState>`; locks live inside the parts
 //! and are never held across an `.await`.
 
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use actix_web::HttpRequest;
@@ -18,6 +19,7 @@ use crate::keyring::Keyring;
 use crate::loops::Loops;
 use crate::policy::Policies;
 use crate::recorder::Recorder;
+use crate::seed::{self, DEFAULT_SEED};
 use crate::sessions::Sessions;
 use crate::sign_in::SignInRequest;
 use crate::tls;
@@ -41,6 +43,8 @@ pub struct LabState {
     directory: RwLock<Arc<Directory>>,
     /// What a reset goes back to.
     seeded: RwLock<Arc<Directory>>,
+    /// Where the seed came from, if it came from a file.
+    seed_file: Option<PathBuf>,
     public_url: String,
     https_port: Option<u16>,
     ca_pem: String,
@@ -63,6 +67,7 @@ impl LabState {
             recorder: Recorder::default(),
             directory: RwLock::new(Arc::clone(&directory)),
             seeded: RwLock::new(directory),
+            seed_file: None,
             public_url,
             https_port,
             ca_pem,
@@ -83,10 +88,42 @@ impl LabState {
         change(Arc::make_mut(&mut current))
     }
 
-    /// Another seed, from now on.
-    pub fn reseed(&self, directory: Directory) {
+    /// The file to read again when the seed is to be reloaded.
+    pub fn with_seed_file(self, file: Option<PathBuf>) -> Self {
+        Self { seed_file: file, ..self }
+    }
+
+    /// Another seed from now on: this text, or the file read again. A wrong one changes nothing; the error is a
+    /// sentence with the line. Returns the ids of the tenants.
+    pub fn read_seed(&self, text: Option<String>) -> Result<Vec<Uuid>, String> {
+        let text = match (text, &self.seed_file) {
+            (Some(text), _) => text,
+            (None, None) => DEFAULT_SEED.to_owned(),
+            (None, Some(file)) => std::fs::read_to_string(file)
+                .map_err(|error| format!("The seed {} cannot be read: {error}.", file.display()))?,
+        };
+        let directory = seed::parse(&text).map_err(|error| format!("The seed is not usable: {error}."))?;
+        let tenants = directory.tenants.iter().map(|t| t.id).collect();
         *self.seeded.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(directory);
         self.reset();
+        Ok(tenants)
+    }
+
+    /// Whether a page with this origin is one of the lab's.
+    pub fn is_own_page(&self, origin: &str) -> bool {
+        let port = |url: &url::Url| url.port_or_known_default();
+        let Ok(given) = url::Url::parse(origin) else { return false };
+        let public = url::Url::parse(&self.public_url).ok();
+        let host = given.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let known = tls::NAMES.contains(&host)
+            || public.as_ref().and_then(url::Url::host_str).is_some_and(|own| own == host);
+        // Another program on this machine is another site.
+        let here = [
+            public.as_ref().and_then(port),
+            self.https_port,
+            Some(443).filter(|_| given.scheme() == "https"),
+        ];
+        known && here.contains(&port(&given)) && port(&given).is_some()
     }
 
     /// Back to the seed: consent, codes, tokens and sessions are forgotten, the clock is right again.

@@ -15,8 +15,17 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use crate::keys::{KeyError, set_validity};
 
 /// Names that the server certificate is good for, and that HTTPS answers may carry in their URLs.
-pub const NAMES: [&str; 6] =
-    ["localhost", "127.0.0.1", "::1", "entra-lab", "login.microsoftonline.com", "graph.microsoft.com"];
+pub const NAMES: [&str; 9] = [
+    "localhost",
+    "127.0.0.1",
+    "::1",
+    "entra-lab",
+    "login.microsoftonline.com",
+    "login.windows.net",
+    "login.microsoft.com",
+    "sts.windows.net",
+    "graph.microsoft.com",
+];
 
 /// The authority's certificate and a server set-up that uses it.
 #[derive(Debug)]

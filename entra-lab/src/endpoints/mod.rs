@@ -13,6 +13,7 @@ pub mod device_code;
 pub mod discovery;
 pub mod error_code;
 pub mod home;
+pub mod inspector;
 pub mod instance;
 pub mod jwks;
 pub mod key_vault;

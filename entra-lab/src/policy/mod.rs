@@ -10,7 +10,7 @@ use std::sync::{PoisonError, RwLock};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::directory::Directory;
+use crate::directory::{Directory, Tenant};
 
 pub mod change;
 pub mod claims_request;
@@ -78,27 +78,30 @@ pub enum Switch {
 impl Policies {
     /// Back to what the seed says.
     pub fn reset(&self, directory: &Directory) {
-        let mut fresh = Inner::default();
-        for tenant in &directory.tenants {
-            fresh.policies.extend(tenant.policies.iter().cloned());
-            for app in &tenant.apps {
-                let on = [
-                    (Switch::Disabled, app.disabled),
-                    (Switch::AssignmentRequired, app.assignment_required),
-                    (Switch::GroupClaims, app.group_claims),
-                ];
-                fresh.switches.extend(on.iter().filter(|s| s.1).map(|s| (s.0, app.id)));
-            }
-            for user in &tenant.users {
-                let on = [
-                    (Switch::UserDisabled, user.disabled),
-                    (Switch::UserLocked, user.locked),
-                    (Switch::PasswordExpired, user.password_expired),
-                ];
-                fresh.switches.extend(on.iter().filter(|s| s.1).map(|s| (s.0, user.id)));
-            }
+        *self.write() = Inner::default();
+        directory.tenants.iter().for_each(|tenant| self.add_seed(tenant));
+    }
+
+    /// Adds what the seed of one tenant says.
+    pub fn add_seed(&self, tenant: &Tenant) {
+        let mut inner = self.write();
+        inner.policies.extend(tenant.policies.iter().cloned());
+        for app in &tenant.apps {
+            let on = [
+                (Switch::Disabled, app.disabled),
+                (Switch::AssignmentRequired, app.assignment_required),
+                (Switch::GroupClaims, app.group_claims),
+            ];
+            inner.switches.extend(on.iter().filter(|s| s.1).map(|s| (s.0, app.id)));
         }
-        *self.write() = fresh;
+        for user in &tenant.users {
+            let on = [
+                (Switch::UserDisabled, user.disabled),
+                (Switch::UserLocked, user.locked),
+                (Switch::PasswordExpired, user.password_expired),
+            ];
+            inner.switches.extend(on.iter().filter(|s| s.1).map(|s| (s.0, user.id)));
+        }
     }
 
     pub fn list(&self) -> Vec<Policy> {

@@ -112,6 +112,23 @@ fn other_machines_are_let_in_only_when_that_is_asked_for() {
 }
 
 #[test]
+fn an_address_of_the_public_internet_has_to_be_asked_for_twice() {
+    // TEST-NET-3 and the documentation prefix of IPv6: public in kind, and nobody's.
+    for address in ["203.0.113.7:0", "[2001:db8::7]:0"] {
+        let mut env = vec![("ENTRA_LAB_LISTEN", address), ("ENTRA_LAB_HTTPS_LISTEN", "")];
+        env.push(("ENTRA_LAB_ALLOW_NON_LOOPBACK", "true"));
+        let once = run(&[], &env);
+        assert_eq!(once.status.code(), Some(2));
+        assert!(stderr(&once).contains("say it twice"), "{}", stderr(&once));
+        env.push(("ENTRA_LAB_ALLOW_PUBLIC", "true"));
+        let twice = run(&[], &env);
+        // This machine does not have the address, which is as far as it should get here.
+        assert_eq!(twice.status.code(), Some(1), "{}", stderr(&twice));
+        assert!(stderr(&twice).contains("cannot listen on"), "{}", stderr(&twice));
+    }
+}
+
+#[test]
 fn an_unknown_option_is_exit_code_2() {
     let output = run(&["--colour", "blue"], &[]);
     assert_eq!(output.status.code(), Some(2));
@@ -127,6 +144,7 @@ fn the_names_of_the_variables_can_be_listed() {
         names,
         [
             "ENTRA_LAB_ALLOW_NON_LOOPBACK",
+            "ENTRA_LAB_ALLOW_PUBLIC",
             "ENTRA_LAB_CA_DIR",
             "ENTRA_LAB_HTTPS_LISTEN",
             "ENTRA_LAB_LISTEN",
