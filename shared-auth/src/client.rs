@@ -68,6 +68,14 @@ pub(crate) struct Inner {
 }
 
 /// A client of either kind. No other type is one.
+///
+/// ```
+/// use shared_auth::{Client, DownstreamApi, GRAPH};
+///
+/// fn graph(client: &impl Client) -> Option<DownstreamApi> {
+///     Some(DownstreamApi::new("Microsoft Graph", GRAPH.parse().ok()?, client))
+/// }
+/// ```
 pub trait Client: sealed::Client {}
 
 pub(crate) mod sealed {

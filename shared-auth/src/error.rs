@@ -64,6 +64,14 @@ pub enum Error {
 }
 
 /// A way to sign in that exists elsewhere, and what to use here.
+///
+/// ```
+/// # fn example(error: shared_auth::Error) {
+/// if let shared_auth::Error::NotOnThisPlatform(why) = error {
+///     println!("{}: {}", why.feature, why.alternative);
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{feature} does not exist on this platform; {alternative}")]
 #[non_exhaustive]

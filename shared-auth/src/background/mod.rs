@@ -81,6 +81,15 @@ pub struct BackgroundWork<T, R> {
 }
 
 /// Names a piece of work. No secret: it is shown to its owner alone, whoever else asks.
+///
+/// ```
+/// use shared_auth::background::TaskId;
+///
+/// // The caller gets it in an answer and brings it back in an address.
+/// let id: TaskId = serde_json::from_str("\"f81d4fae\"")?;
+/// assert_eq!(format!("/reports/{id}"), "/reports/f81d4fae");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TaskId(String);
@@ -92,6 +101,19 @@ impl fmt::Display for TaskId {
 }
 
 /// How far a piece of work is.
+///
+/// ```
+/// use shared_auth::background::Progress;
+///
+/// fn sentence(progress: &Progress<usize>) -> String {
+///     match progress {
+///         Progress::Done(count) => format!("{count} letters"),
+///         Progress::NeedsTheUser => "please sign in and start it again".to_owned(),
+///         Progress::Failed => "that did not work".to_owned(),
+///         _ => "not yet".to_owned(),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Progress<R> {

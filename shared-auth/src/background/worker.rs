@@ -34,6 +34,17 @@ const ATTEMPTS: u32 = 5;
 const PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
 /// A piece of work as the worker gets it.
+///
+/// ```
+/// use shared_auth::Error;
+/// use shared_auth::background::Task;
+///
+/// async fn count(task: Task<String>) -> Result<usize, Error> {
+///     let token = task.acquire_token("Mail.Read").await?; // renewed where it has ended
+///     println!("a token until {} for {} letters", token.expires_at, task.input.len());
+///     Ok(task.input.len())
+/// }
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Task<T> {

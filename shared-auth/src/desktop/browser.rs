@@ -8,6 +8,17 @@ use std::io;
 use url::Url;
 
 /// The system's browser, or the one that `BROWSER` names.
+///
+/// ```no_run
+/// use shared_auth::desktop::SystemBrowser;
+///
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// if SystemBrowser::is_missing().is_none() {
+///     SystemBrowser::open(&"https://myapps.microsoft.com".parse()?)?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct SystemBrowser;
 

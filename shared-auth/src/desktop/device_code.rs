@@ -78,6 +78,13 @@ impl PublicClient {
 }
 
 /// The start of a sign-in on another device; `.await` it.
+///
+/// ```no_run
+/// # async fn example(client: shared_auth::PublicClient) -> Result<(), shared_auth::Error> {
+/// let flow = client.initiate_device_flow("User.Read").tenant("contoso.com").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "nothing happens before `.await`"]
 pub struct InitiateDeviceFlow {
@@ -192,6 +199,14 @@ impl InitiateDeviceFlow {
 }
 
 /// A sign-in that waits for a code to be typed.
+///
+/// ```
+/// use shared_auth::desktop::DeviceFlow;
+///
+/// fn show(flow: &DeviceFlow) -> String {
+///     format!("Go to {} and type {} before {}.", flow.verification_uri(), flow.user_code(), flow.expires_at())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct DeviceFlow {
     user_code: String,
@@ -240,6 +255,18 @@ impl fmt::Debug for DeviceFlow {
 }
 
 /// The wait for the person; `.await` it, or drop it to give up.
+///
+/// ```no_run
+/// # async fn example(client: shared_auth::PublicClient) -> Result<(), shared_auth::Error> {
+/// let flow = client.initiate_device_flow("User.Read").await?;
+/// let waiting = client.acquire_token_by_device_flow(flow);
+/// tokio::select! {
+///     signed_in = waiting => println!("Hello, {}", signed_in?.account.username),
+///     _ = tokio::signal::ctrl_c() => println!("given up; the code ends by itself"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "nothing happens before `.await`"]
 pub struct AcquireTokenByDeviceFlow {

@@ -65,6 +65,17 @@ impl PublicClient {
 }
 
 /// A sign-in with the system browser; `.await` it, or drop it to give up.
+///
+/// ```no_run
+/// # async fn example(client: shared_auth::PublicClient) -> Result<(), shared_auth::Error> {
+/// let signed_in = client
+///     .acquire_token_interactive("User.Read")
+///     .prompt("select_account")
+///     .time_limit(std::time::Duration::from_secs(120))
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing happens before `.await`"]
 pub struct AcquireTokenInteractive {
     client: PublicClient,

@@ -71,6 +71,15 @@ pub struct PublicClient {
 }
 
 /// Options for a [`PublicClient`] beyond its registration.
+///
+/// ```no_run
+/// # fn example(registration: shared_auth::AppRegistration) -> Result<(), shared_auth::ConfigError> {
+/// use shared_auth::PublicClient;
+///
+/// let client = PublicClient::builder(registration).redirect_uri("http://localhost:5000").build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct PublicClientBuilder {
     registration: AppRegistration,

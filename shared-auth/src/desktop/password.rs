@@ -47,6 +47,15 @@ impl PublicClient {
 }
 
 /// A sign-in with a password; `.await` it.
+///
+/// ```no_run
+/// # async fn example(client: shared_auth::PublicClient, password: String) -> Result<(), shared_auth::Error> {
+/// #[allow(deprecated, reason = "a test account without a second factor")]
+/// let signing_in = client.acquire_token_by_username_password("User.Read", "robot@contoso.test", password);
+/// let signed_in = signing_in.tenant("contoso.test").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "nothing happens before `.await`"]
 pub struct AcquireTokenByUsernamePassword {

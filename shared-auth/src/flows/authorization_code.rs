@@ -134,6 +134,19 @@ pub struct InitiateAuthCodeFlow {
 }
 
 /// How the answer travels back to the redirect URI.
+///
+/// ```no_run
+/// # async fn example(client: shared_auth::ConfidentialClient) -> Result<(), Box<dyn std::error::Error>> {
+/// use shared_auth::ResponseMode;
+///
+/// let redirect_uri = "https://app.example/signin-oidc".parse()?;
+/// let flow = client
+///     .initiate_auth_code_flow("User.Read", &redirect_uri)
+///     .response_mode(ResponseMode::FormPost)
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ResponseMode {

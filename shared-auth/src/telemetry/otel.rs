@@ -31,6 +31,19 @@ pub(super) const SCOPE: &str = "shared-auth";
 const LAST_EXPORT: Duration = Duration::from_secs(3);
 
 /// Traces and metrics on their way to a collector. To be kept until the program ends.
+///
+/// ```no_run
+/// use shared_auth::otel::OtlpExport;
+/// use tracing_subscriber::prelude::*;
+///
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let export = OtlpExport::start(&"http://localhost:4318".parse()?, "my-program")?;
+/// tracing_subscriber::registry().with(export.layer()).try_init()?;
+/// // … the program …
+/// export.shutdown();
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct OtlpExport {
     traces: SdkTracerProvider,

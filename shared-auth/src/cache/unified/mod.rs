@@ -50,6 +50,15 @@ impl fmt::Debug for MsalCache {
 }
 
 /// How an export is written, where the readers differ.
+///
+/// ```
+/// # fn example(client: shared_auth::ConfidentialClient) {
+/// use shared_auth::MsalExport;
+///
+/// // For msal-node, at an authority whose port is not 443.
+/// let cache = client.export_msal_cache(&MsalExport::new().environment("localhost:8443"));
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct MsalExport {
     environment: Option<String>,
@@ -81,6 +90,14 @@ impl MsalExport {
 }
 
 /// What an import brought.
+///
+/// ```
+/// use shared_auth::MsalImport;
+///
+/// fn summary(import: &MsalImport) -> String {
+///     format!("{} users, {} refresh tokens", import.accounts.len(), import.refresh_tokens)
+/// }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MsalImport {
@@ -98,6 +115,17 @@ pub struct MsalImport {
 }
 
 /// Why a document was not imported. Nothing was changed. No message quotes the document.
+///
+/// ```
+/// # fn example(client: shared_auth::ConfidentialClient) {
+/// use shared_auth::MsalCacheError;
+///
+/// match client.import_msal_cache(b"\x01\x00\x00\x00") {
+///     Err(error @ MsalCacheError::Protected) => println!("{error}"), // … encrypted by DPAPI, a keychain …
+///     other => println!("{other:?}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MsalCacheError {
