@@ -48,8 +48,10 @@ by("forge").addEventListener("click", async () => {
     if (by("token").value) order.token = by("token").value;
     const forged = await ask("/lab/forge", order);
     show(await ask("/lab/inspect", { token: forged.token }));
-    await navigator.clipboard.writeText(forged.token);
-    by("forged").textContent = `Copied: the token with the digest ${forged.digest}.`;
+    const copied = await navigator.clipboard.writeText(forged.token).then(() => true, () => false);
+    by("forged").textContent = copied
+      ? `Copied: the token with the digest ${forged.digest}.`
+      : "The browser did not let this page copy. A program gets the token from POST /lab/forge.";
   } catch (error) {
     complain(error);
   }
