@@ -61,6 +61,8 @@ pub(crate) struct Inner {
     pub app_tokens: TokenStore<App>,
     pub user_tokens: TokenStore<User>,
     pub counters: Arc<Counters>,
+    #[cfg(feature = "desktop")]
+    pub family: crate::desktop::Family,
     #[cfg(feature = "redis")]
     redis: Option<crate::cache::redis::RedisCache>,
     /// Who the users are, for those who write the caches out.
@@ -317,6 +319,8 @@ impl Inner {
             user_tokens: TokenStore::new(clock.clone(), memory_limit_bytes, shared, Arc::clone(&counters)),
             ledger: Ledger::new(memory_limit_bytes / 4),
             counters,
+            #[cfg(feature = "desktop")]
+            family: crate::desktop::Family::default(),
             #[cfg(feature = "redis")]
             redis: None,
             clock,

@@ -22,6 +22,8 @@ pub struct Application {
     pub public_client: bool,
     /// Whether users of other tenants may sign in, so that `common` and `organizations` work.
     pub multi_tenant: bool,
+    /// One of the family (Microsoft's own applications) whose members use each other's refresh tokens.
+    pub family: bool,
     pub redirect_uris: Vec<String>,
     /// Opened in a hidden frame when the browser's session ends.
     pub front_channel_logout_url: Option<Url>,

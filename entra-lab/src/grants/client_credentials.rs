@@ -50,6 +50,7 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
         refresh_token: None,
         id_token: None,
         client_info: None,
+        foci: None,
     })
 }
 

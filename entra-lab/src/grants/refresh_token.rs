@@ -1,7 +1,7 @@
 //! `refresh_token` (RFC 6749 6): a new access token and a new refresh token.
 //!
 //! As with Entra the old refresh token stays valid, and the same one works for another resource as
-//! long as the user has agreed to it. It is bound to the user and the client.
+//! long as the user has agreed to it. It is bound to the user and the client, or the client's family.
 
 use crate::errors::{FOREIGN_CODE, GRANT_INVALID, INVALID_SCOPE, MALFORMED_GRANT, REFRESH_INACTIVE};
 use crate::grants::TokenRequest;
@@ -12,14 +12,20 @@ use crate::tokens::mint::{ForUser, TokenAnswer};
 
 pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
     let handle = request.params.required("refresh_token")?;
-    let sign_in = match request.state.issued.look_at_refresh_token(handle, request.now) {
+    let mut sign_in = match request.state.issued.look_at_refresh_token(handle, request.now) {
         Presented::Good(sign_in) => sign_in,
         Presented::Malformed => return Err(MALFORMED_GRANT.into()),
         Presented::Expired => return Err(REFRESH_INACTIVE.into()),
         Presented::Unknown | Presented::AlreadyRedeemed => return Err(GRANT_INVALID.into()),
     };
     if sign_in.client != request.client.id {
-        return Err(GRANT_INVALID.into());
+        // A token of the family is every member's, and only theirs.
+        let issued_to = request.directory.any_app(sign_in.client);
+        match (issued_to.is_some_and(|app| app.family), request.client.family) {
+            (true, true) => sign_in.client = request.client.id,
+            (true, false) => return Err(Refusal::from(GRANT_INVALID).with_suberror("client_mismatch")),
+            (false, _) => return Err(GRANT_INVALID.into()),
+        }
     }
     if !request.authority.admits(sign_in.tenant) {
         return Err(FOREIGN_CODE.into());

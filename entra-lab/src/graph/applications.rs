@@ -176,6 +176,7 @@ fn make(call: &Call<'_>, caller: &Caller, body: Map<String, Value>) -> Result<Ht
             federated: Vec::new(),
             public_client: false,
             multi_tenant: false,
+            family: false,
             redirect_uris: Vec::new(),
             front_channel_logout_url: None,
             identifier_uris: Vec::new(),

@@ -121,6 +121,8 @@ pub struct RawApp {
     #[serde(default)]
     pub multi_tenant: bool,
     #[serde(default)]
+    pub family: bool,
+    #[serde(default)]
     pub redirect_uris: Vec<String>,
     pub front_channel_logout_url: Option<Url>,
     #[serde(default)]

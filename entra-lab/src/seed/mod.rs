@@ -102,6 +102,7 @@ fn tenant(raw: RawTenant) -> Result<Tenant, Complaint> {
             federated: credentials::federated(a.federated_credentials)?,
             public_client: a.public_client,
             multi_tenant: a.multi_tenant,
+            family: a.family,
             redirect_uris: a.redirect_uris,
             front_channel_logout_url: a.front_channel_logout_url,
             identifier_uris: a.identifier_uris,

@@ -43,6 +43,9 @@ pub struct TokenAnswer {
     pub id_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_info: Option<String>,
+    /// The family whose members may use the refresh token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub foci: Option<&'static str>,
 }
 
 impl std::fmt::Debug for TokenAnswer {
@@ -121,6 +124,7 @@ impl ForUser<'_> {
                 .map(|claims| sign(&key, &claims, if self.version1 { 1 } else { 2 }))
                 .transpose()?,
             client_info: self.wants_client_info.then(|| client_info(self.user, self.tenant.id)),
+            foci: (self.wants_refresh_token && self.client.family).then_some("1"),
             refresh_token: self
                 .wants_refresh_token
                 .then(|| self.state.issued.refresh_token(self.sign_in, now)),

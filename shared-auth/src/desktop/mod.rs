@@ -9,11 +9,13 @@
 //! | `interactive.rs`, `browser.rs`, `loopback.rs` | the system browser, and the answer that comes back from it |
 //! | `device_code.rs` | a code that is typed elsewhere (RFC 8628) |
 //! | `password.rs` | user name and password, for what cannot be changed yet |
+//! | `family.rs` | refresh tokens that several applications share |
 //! | `platform.rs` | what exists on other platforms only |
 
 mod accounts;
 mod browser;
 mod device_code;
+mod family;
 mod interactive;
 mod loopback;
 mod password;
@@ -28,6 +30,7 @@ use jiff::SignedDuration;
 use self::accounts::Accounts;
 pub use self::browser::SystemBrowser;
 pub use self::device_code::{AcquireTokenByDeviceFlow, DeviceFlow, InitiateDeviceFlow};
+pub(crate) use self::family::Family;
 pub use self::interactive::AcquireTokenInteractive;
 pub use self::password::AcquireTokenByUsernamePassword;
 use self::redirect::Redirect;
@@ -147,11 +150,14 @@ impl PublicClientBuilder {
             onboarding: None,
         };
         let (mut level, its_clock) = (None, parts.clock.clone());
-        let inner = Inner::new(parts, |authority, client_id| {
+        let mut family = Family::default();
+        let mut inner = Inner::new(parts, |authority, client_id| {
             let (environment, realm) = (authority.environment(), authority.realm());
+            family = Family::on(disk_cache.as_ref(), environment, &its_clock);
             level = disk_cache.map(|cache| cache.level(environment, realm, client_id, its_clock));
             level.clone()
         })?;
+        inner.family = family;
         let accounts = Accounts::new(level);
         Ok(PublicClient { inner: Arc::new(inner), accounts, redirect })
     }
@@ -187,9 +193,17 @@ impl PublicClient {
         &self.inner.client_id
     }
 
-    /// Who has signed in to this application here, the latest first. No network.
+    /// Who has signed in to this application here, the latest first; then who has to others of its family. No network.
     pub async fn accounts(&self) -> Vec<Account> {
-        self.accounts.all().await
+        let mut accounts = self.accounts.all().await;
+        for relative in self.inner.family.accounts().await {
+            if !accounts.iter().any(|own| {
+                own.home_account_id == relative.home_account_id && own.tenant_id == relative.tenant_id
+            }) {
+                accounts.push(relative);
+            }
+        }
+        accounts
     }
 
     /// A token for `account`, from the cache or by its refresh token; nobody notices.
@@ -214,11 +228,17 @@ impl PublicClient {
         const LONGEST_WAIT: Duration = Duration::from_secs(10);
         self.inner.remove_account(account);
         self.accounts.remove(account);
-        if tokio::time::timeout(LONGEST_WAIT, self.inner.user_tokens.settled()).await.is_err() {
+        self.inner.family.forget(account);
+        if tokio::time::timeout(LONGEST_WAIT, self.forgotten()).await.is_err() {
             tracing::warn!(
                 "the disk does not forget an account that was removed; delete the token cache's folder"
             );
         }
+    }
+
+    async fn forgotten(&self) {
+        self.inner.user_tokens.settled().await;
+        self.inner.family.settled().await;
     }
 
     /// What this client counted since it was made.

@@ -30,19 +30,30 @@ pub(super) async fn refresh(
     // From here on a sign-out wins: what comes back is for whoever asked, and is not stored.
     let removals = cache.removals();
     let holders = std::iter::once(&partition).chain(&elsewhere);
-    let Some((holder, refresh_token)) =
-        { holders }.find_map(|holder| Some((holder, cache.refresh_token(holder)?)))
-    else {
+    let found = { holders }.find_map(|holder| Some((holder, cache.refresh_token(holder)?)));
+    #[cfg(feature = "desktop")]
+    let found = match (found, &user) {
+        (None, Some(user)) => client.family.refresh_token(user).await.map(|token| (&partition, token)),
+        (found, _) => found,
+    };
+    let Some((holder, refresh_token)) = found else {
         return Err(InteractionRequired::no_account(scopes).into());
     };
     tracing::info!(step = 9, %scopes, "no token in the user-token cache; asking Entra with the refresh token");
     let grant = Grant::RefreshToken(refresh_token.clone());
-    let tokens = redeem(&client, &grant, &scopes, &options).await.inspect_err(|error| {
+    let redeemed = redeem(&client, &grant, &scopes, &options).await.inspect_err(|error| {
         // A dead refresh token would only be refused again, and Entra counts that (AADSTS50196).
         if error.refusal().is_some_and(is_dead) {
             client.user_tokens.remove_refresh_token(holder, &refresh_token);
         }
-    })?;
+    });
+    #[cfg(feature = "desktop")]
+    if let (Err(error), Some(user)) = (&redeemed, &user)
+        && error.refusal().is_some_and(is_dead)
+    {
+        client.family.refused(user, &refresh_token).await;
+    }
+    let tokens = redeemed?;
     // Tokens of somebody else must not land in this partition, whatever the reason.
     let home = home_account_id(&tokens);
     if let (Some(user), Some(home)) = (&user, &home)
@@ -61,6 +72,10 @@ pub(super) async fn refresh(
     let (token, next) = to_cache::<User>(&client, &tokens, &scopes);
     let user = user.or(home);
     let token = cache.store_as_of(removals, &partition, token, next, user.as_deref());
+    #[cfg(feature = "desktop")]
+    if let (false, Some(user)) = (token.is_withheld(), &user) {
+        client.family.renewed(user, &tokens).await;
+    }
     if let (false, Some(user), Some(id_token)) = (token.is_withheld(), &user, &tokens.id_token) {
         let tenant = options.tenant.clone().or_else(|| client.authority.tenant_id());
         client.ledger.renewed(user, &tenant.unwrap_or_default(), id_token.expose_secret());

@@ -71,6 +71,8 @@ pub(crate) async fn signed_in(
     let token = client.user_tokens.cache.store(&partition, token, refresh_token, Some(user));
     client.user_tokens.begins_anew(&partition);
     client.user_tokens.share(&partition, &token).await;
+    #[cfg(feature = "desktop")]
+    client.family.signed_in(&account, tokens).await;
     let (object_id, name) = (&id_token.object_id, id_token.name.as_deref());
     client.ledger.signed_in(&account, object_id, name, raw_id_token.expose_secret());
     tracing::info!(step = 8, "the tokens are in the user-token cache");

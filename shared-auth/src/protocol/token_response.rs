@@ -28,6 +28,9 @@ pub struct TokenResponse {
     pub id_token: Option<SecretString>,
     /// With `client_info=1`, in user flows.
     pub client_info: Option<String>,
+    /// The family whose applications may all use the refresh token; some of Microsoft's own are in one.
+    #[cfg_attr(not(feature = "desktop"), allow(dead_code, reason = "only public clients are in a family"))]
+    pub foci: Option<String>,
     /// The request that this answers.
     #[serde(skip)]
     pub exchange: Option<Arc<Exchange>>,

@@ -4,6 +4,7 @@
 mod bus;
 mod device_code;
 mod disk;
+mod family;
 mod interactive;
 #[cfg(target_os = "linux")]
 mod key_store;
