@@ -225,6 +225,11 @@ impl ConfidentialClientBuilder {
         #[cfg(feature = "redis")]
         let deployment = if self.redis.is_some() { deployment.shared_cache() } else { deployment };
         lint::log(&lint::lint_at(&config, &deployment, clock.now()));
+        #[cfg(feature = "redis")]
+        if let Some(redis) = &self.redis {
+            // With memory alone: a token for Redis cannot wait for Redis.
+            redis.identify(|| ConfidentialClient::builder(config.clone()).clock(clock.clone()).build())?;
+        }
         let (registration, credential) = config.split();
         #[cfg(feature = "redis")]
         let (redis, shared_clock) = (self.redis.clone(), clock.clone());

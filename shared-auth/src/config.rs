@@ -117,16 +117,7 @@ impl AppRegistration {
         let client_id = env.required::<String>("AZURE_CLIENT_ID");
         let authority_host = url_or(env, "AZURE_AUTHORITY_HOST", PUBLIC_CLOUD);
         let backchannel = optional_url(env, "AZURE_AUTHORITY_BACKCHANNEL");
-        let extra_ca_certs = match env.optional::<String>("EXTRA_CA_CERTS") {
-            Some(Some(path)) => match std::fs::read(&path) {
-                Ok(pem) => Some(Some(pem)),
-                Err(error) => {
-                    env.note("EXTRA_CA_CERTS", format!("names a file that cannot be read: {error}"));
-                    None
-                }
-            },
-            other => other.map(|_| None),
-        };
+        let extra_ca_certs = extra_ca_certs(env);
         let mut registration = Self::new(authority_host?, tenant_id?, client_id?);
         (registration.backchannel, registration.extra_ca_certs) = (backchannel?, extra_ca_certs?);
         Some(registration)
@@ -395,6 +386,20 @@ impl std::str::FromStr for HttpUrl {
         let whole = matches!(url.scheme(), "http" | "https") && url.has_host();
         let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
         if whole && plain { Ok(Self(url)) } else { Err(NEEDED) }
+    }
+}
+
+/// The file that `EXTRA_CA_CERTS` names. The outer `None` means that a problem was noted.
+#[allow(clippy::option_option, reason = "absent and malformed are different answers")]
+pub(crate) fn extra_ca_certs(env: &mut Env) -> Option<Option<Vec<u8>>> {
+    const NAME: &str = "EXTRA_CA_CERTS";
+    let Some(path) = env.optional::<String>(NAME)? else { return Some(None) };
+    match std::fs::read(&path) {
+        Ok(pem) => Some(Some(pem)),
+        Err(error) => {
+            env.note(NAME, format!("names a file that cannot be read: {error}"));
+            None
+        }
     }
 }
 

@@ -153,7 +153,11 @@ impl Env {
 
     /// Notes a problem that only the caller can see.
     pub fn note(&mut self, name: &'static str, reason: impl Into<String>) {
-        self.problems.push(Problem { name, reason: reason.into() });
+        let problem = Problem { name, reason: reason.into() };
+        // Two parts may read the same variable.
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
     }
 
     /// The names that were asked for so far, in order.

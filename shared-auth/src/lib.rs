@@ -44,7 +44,7 @@ pub use bridge::middleware;
 #[cfg(feature = "desktop")]
 pub use cache::file::{FileCache, FileCacheBuilder, FileCacheError, FileCacheState, KeyPlace};
 #[cfg(feature = "redis")]
-pub use cache::redis::{RedisCache, RedisState};
+pub use cache::redis::{RedisCache, RedisCacheBuilder, RedisState};
 pub use cache::unified::{MsalCache, MsalCacheError, MsalExport, MsalImport};
 pub use cache::{CachedToken, KeyRing};
 pub use client::{Account, Client, ConfidentialClient, ConfidentialClientBuilder};

@@ -78,6 +78,8 @@ pub(crate) enum Written {
 /// The right to ask Entra for something while the others wait.
 #[derive(Debug, Clone)]
 pub(crate) struct Lease {
+    /// Where the answer is going to lie.
+    pub partition: Id,
     pub of: Id,
     pub holder: String,
 }
@@ -171,8 +173,12 @@ impl SharedLevel {
     }
 
     /// A lease for one request key, to be tried for.
-    pub fn lease(&self, request_key: &str) -> Lease {
-        Lease { of: Id::of(&["lease", request_key]), holder: Uuid::new_v4().simple().to_string() }
+    pub fn lease(&self, partition: &PartitionKey, request_key: &str) -> Lease {
+        Lease {
+            partition: partition.id(),
+            of: Id::of(&["lease", request_key]),
+            holder: Uuid::new_v4().simple().to_string(),
+        }
     }
 
     /// Gives a lease back: nothing came of it.

@@ -446,7 +446,7 @@ impl<K: TokenKind> TokenStore<K> {
         scopes: &Scopes,
         key: &str,
     ) -> Turn<K> {
-        let (lease, give_up) = (shared.lease(key), Instant::now() + LEASE);
+        let (lease, give_up) = (shared.lease(partition, key), Instant::now() + LEASE);
         loop {
             let removals = self.cache.removals();
             let Some((ours, found)) = shared.lease_and_load(partition, &lease).await else {
@@ -528,7 +528,7 @@ impl<K: TokenKind> TokenStore<K> {
         let Missing { partition, scopes, key, throttle_key, .. } = missing;
         let request = ahead_of_time(request);
         let Some(shared) = &self.shared else { return self.asked(throttle_key, scopes, request).await };
-        let lease = shared.lease(key);
+        let lease = shared.lease(partition, key);
         let removals = self.cache.removals();
         let looked = shared.lease_and_load(partition, &lease).await;
         if let Some((ours, found)) = &looked {

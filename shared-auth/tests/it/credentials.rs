@@ -14,4 +14,4 @@ mod list;
 mod logs;
 mod managed_identity;
 mod pki;
-mod sts;
+pub mod sts;

@@ -38,6 +38,8 @@ mod redis_server;
 mod redis_sessions;
 #[cfg(feature = "redis")]
 mod redis_sharing;
+#[cfg(feature = "redis")]
+mod redis_topologies;
 mod request_options;
 mod results;
 mod settings;

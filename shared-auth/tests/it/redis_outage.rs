@@ -172,7 +172,7 @@ async fn a_wrong_password_is_an_outage_and_is_not_shown() {
     let (lab, redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);
     let keys: KeyRing = KEY.parse().unwrap();
     let url = redis.url().replace("redis://", "redis://:s3cret@");
-    let wrong = RedisCache::connect(&url, keys).unwrap().with_time_limit(Duration::from_millis(50)).unwrap();
+    let wrong = RedisCache::builder(&url, keys).time_limit(Duration::from_millis(50)).build().unwrap();
     assert!(!format!("{wrong:?}").contains("s3cret"));
     let _: String = redis.command(&["CONFIG", "SET", "requirepass", "another"]).await;
 

@@ -1,6 +1,7 @@
 //! A Redis of the test's own, on a free port, that can be stopped, paused and emptied.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,19 @@ impl RedisServer {
         let server = Self { port, tls_port: tls_port.clone(), process: spawn(port, &options) };
         server.ready().await;
         server
+    }
+
+    /// A sentinel with its configuration, which it also writes to.
+    pub async fn sentinel(port: u16, configuration: &Path) -> Self {
+        let process = Command::new("redis-server")
+            .arg(configuration)
+            .arg("--sentinel")
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("these tests need redis-server: apt-get install redis-server");
+        let sentinel = Self { port, tls_port: String::new(), process };
+        sentinel.ready().await;
+        sentinel
     }
 
     pub fn tls_port(&self) -> &str {
@@ -134,7 +148,7 @@ impl RedisServer {
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

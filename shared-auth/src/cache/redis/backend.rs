@@ -2,10 +2,12 @@
 //!
 //! | key | what it holds |
 //! |---|---|
-//! | `auth:{registration}:p:{partition}` | a hash: one sealed value for each credential, the last removal |
-//! | `auth:{registration}:u:{user}` | which partitions belong to a user |
-//! | `auth:{registration}:l:{request}` | who asks Entra at the moment |
-//! | `auth:{registration}:changes` | a channel: what was changed or removed |
+//! | `auth:registration:p:{partition}` | a hash: one sealed value for each credential, the last removal |
+//! | `auth:registration:u:{user}` | which partitions belong to a user |
+//! | `auth:registration:l:{partition}request` | who asks Entra at the moment |
+//! | `auth:registration:changes` | a channel: what was changed or removed |
+//!
+//! The braces are there: a cluster keeps a partition and its leases on one server.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -48,7 +50,11 @@ impl RedisBackend {
     }
 
     fn key(&self, kind: char, id: Id) -> String {
-        format!("{}:{kind}:{}", self.namespace, id.text())
+        format!("{}:{kind}:{{{}}}", self.namespace, id.text())
+    }
+
+    fn lease(&self, lease: &Lease) -> String {
+        format!("{}{}", self.key('l', lease.partition), lease.of.text())
     }
 
     async fn run(&self, commands: &Pipeline) -> Result<Vec<Value>, Away> {
@@ -143,7 +149,7 @@ impl Backend for RedisBackend {
             let milliseconds = u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX);
             commands
                 .cmd("SET")
-                .arg(self.key('l', lease.of))
+                .arg(self.lease(&lease))
                 .arg(lease.holder)
                 .arg("NX")
                 .arg("PX")
@@ -269,6 +275,6 @@ impl Backend for RedisBackend {
 
 impl RedisBackend {
     fn add_release(&self, commands: &mut Pipeline, lease: Lease) {
-        commands.cmd("EVAL").arg(scripts::RELEASE).arg(1).arg(self.key('l', lease.of)).arg(lease.holder);
+        commands.cmd("EVAL").arg(scripts::RELEASE).arg(1).arg(self.lease(&lease)).arg(lease.holder);
     }
 }

@@ -1,45 +1,38 @@
 //! The connection to Redis: one for all calls, multiplexed, with a time limit on each and a circuit in front.
 //!
-//! deadpool-redis makes the connections, but does not lend them: its pool sends a PING at each checkout, which makes two
-//! round trips of one. After several failures in a row nobody waits for Redis any more; a probe in the background finds out
-//! when it is back.
+//! There is no pool: it would send a PING at each checkout, which makes two round trips of one, and a multiplexed connection
+//! serves all callers at once. After several failures in a row nobody waits for Redis any more; a probe in the background
+//! finds out when it is back.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use deadpool_redis::redis::aio::{ConnectionLike, MultiplexedConnection, PubSub};
-use deadpool_redis::redis::{
-    AsyncConnectionConfig, Client, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value,
-};
-use deadpool_redis::{Connection, Manager, Pool, PoolError};
+use deadpool_redis::redis::aio::PubSub;
+use deadpool_redis::redis::{ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::server::{CONNECT_LIMIT, Connection, Server};
 use crate::cache::key::Id;
 use crate::cache::shared::Away;
-use crate::env::ConfigError;
 use crate::telemetry::{Counter, REDIS_CIRCUITS_OPEN, REDIS_FAILURES, REDIS_OUTAGES, SEALED_VALUES_REFUSED};
 
 /// Failures in a row after which the circuit opens.
 const PATIENCE: u32 = 5;
-/// Connecting may take longer than a call (TLS, a name to resolve); it goes on while callers do without.
-const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 const FIRST_PROBE: Duration = Duration::from_millis(100);
 const LAST_PROBE: Duration = Duration::from_secs(2);
 
-type Connecting = Shared<BoxFuture<'static, Result<MultiplexedConnection, Arc<RedisError>>>>;
+type Connecting = Shared<BoxFuture<'static, Result<Connection, Arc<RedisError>>>>;
 
 /// One Redis, as this process reaches it.
 pub(crate) struct Link {
-    url: String,
     limit: Duration,
-    client: Client,
-    maker: Pool,
+    server: Arc<Server>,
     connection: Mutex<Option<(u64, Connecting)>>,
     connections: AtomicU64,
     in_a_row: AtomicU32,
@@ -64,25 +57,10 @@ pub(crate) fn namespace(environment: &str, tenant: &str, client_id: &str) -> Str
 }
 
 impl Link {
-    pub fn new(url: &str, limit: Duration) -> Result<Arc<Self>, ConfigError> {
-        // The library's own message could repeat the address, and that may hold a password.
-        let malformed = || {
-            ConfigError::new(
-                "REDIS_URL",
-                "is not an address such as redis://host:6379 or rediss://user:password@host:6380",
-            )
-        };
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_LIMIT))
-            .set_response_timeout(None); // Each call has its own limit.
-        let client = Client::open(url).map_err(|_| malformed())?;
-        let manager = Manager::new_with_config(url, config).map_err(|_| malformed())?;
-        let maker = Pool::builder(manager).max_size(1).build().map_err(|_| malformed())?;
-        Ok(Arc::new(Self {
-            url: url.to_owned(),
+    pub(super) fn new(server: Arc<Server>, limit: Duration) -> Arc<Self> {
+        Arc::new(Self {
             limit,
-            client,
-            maker,
+            server,
             connection: Mutex::default(),
             connections: AtomicU64::default(),
             in_a_row: AtomicU32::default(),
@@ -94,11 +72,7 @@ impl Link {
             outages: Counter::named(REDIS_OUTAGES),
             misplaced: Counter::named(SEALED_VALUES_REFUSED),
             circuit: Counter::named(REDIS_CIRCUITS_OPEN),
-        }))
-    }
-
-    pub fn with_limit(&self, limit: Duration) -> Result<Arc<Self>, ConfigError> {
-        Self::new(&self.url, limit)
+        })
     }
 
     /// True while Redis is not asked.
@@ -143,7 +117,7 @@ impl Link {
 
     /// A connection of its own, for what the others publish.
     pub async fn subscriber(&self) -> Option<PubSub> {
-        timeout(CONNECT_LIMIT, self.client.get_async_pubsub()).await.ok()?.ok()
+        timeout(CONNECT_LIMIT, self.server.subscriber()).await.ok()?.ok()
     }
 
     async fn send(self: &Arc<Self>, commands: &Pipeline) -> Result<Vec<Value>, Arc<RedisError>> {
@@ -165,9 +139,7 @@ impl Link {
         commands: &Pipeline,
     ) -> Result<Vec<Value>, Arc<RedisError>> {
         let outcome = match connecting.await {
-            Ok(mut connection) => {
-                connection.req_packed_commands(commands, 0, commands.len()).await.map_err(Arc::new)
-            }
+            Ok(mut connection) => connection.run(commands).await.map_err(Arc::new),
             Err(error) => Err(error),
         };
         let answers = outcome.inspect_err(|error| {
@@ -192,17 +164,10 @@ impl Link {
             return (*number, connecting.clone());
         }
         let number = self.connections.fetch_add(1, Ordering::Relaxed);
-        let maker = self.maker.clone();
-        let connect = async move {
-            // Taken from the pool for good, so that the next one is new as well.
-            maker.get().await.map(Connection::take).map_err(|error| match error {
-                PoolError::Backend(error) => error,
-                _ => RedisError::from((ErrorKind::Io, "no connection could be made")),
-            })
-        };
+        let server = Arc::clone(&self.server);
         let limited = async move {
             let late = || RedisError::from((ErrorKind::Io, "no connection within the time limit"));
-            timeout(CONNECT_LIMIT, connect).await.unwrap_or_else(|_| Err(late())).map_err(Arc::new)
+            timeout(CONNECT_LIMIT, server.connect()).await.unwrap_or_else(|_| Err(late())).map_err(Arc::new)
         };
         let connecting = match self.runtime() {
             Some(runtime) => {

@@ -2,6 +2,9 @@
 //!
 //! | file | what it is |
 //! |---|---|
+//! | `server.rs` | which Redis an address means: one server, the master that sentinels name, a cluster |
+//! | `cluster.rs` | commands for a cluster, each to its node |
+//! | `credentials.rs` | Entra's token in place of a password |
 //! | `link.rs` | the connection: one for all calls, a time limit on each, a circuit that opens while Redis is away |
 //! | `backend.rs` | partitions, leases and removals as commands, one round trip each |
 //! | `scripts.rs` | what must happen in one piece on the server |
@@ -10,23 +13,31 @@
 //! A Redis that is away, slow or full fails nobody: memory and Entra go on, a line in the log says so, and it is found
 //! again without a restart. [`RedisCache::state`] is for health pages and metrics.
 
+mod authorities;
 mod backend;
+mod cluster;
+mod credentials;
 mod link;
 mod notices;
 #[cfg(test)]
 pub(super) mod process;
 mod scripts;
+mod server;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 pub(super) use self::backend::RedisBackend;
+use self::credentials::Credentials;
 pub(crate) use self::link::{Link, namespace};
+use self::server::{Address, Server};
 use super::seal::KeyRing;
 use super::shared::SharedLevel;
 use crate::clock::SharedClock;
 use crate::env::{ConfigError, Env};
+
+const URL: &str = "REDIS_URL";
 
 /// A Redis that replicas share, and the keys that seal what lies there. Clones share the connection.
 ///
@@ -48,6 +59,92 @@ use crate::env::{ConfigError, Env};
 pub struct RedisCache {
     pub(crate) link: Arc<Link>,
     pub(crate) keys: KeyRing,
+    entra: Option<Credentials>,
+}
+
+/// How long one call may take, unless it is said otherwise.
+const TIME_LIMIT: Duration = Duration::from_millis(250);
+
+/// What a [`RedisCache`] is made of, for what its address alone does not say.
+///
+/// ```
+/// use shared_auth::{KeyRing, RedisCache};
+///
+/// let keys: KeyRing = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=".parse()?;
+/// let redis = RedisCache::builder("rediss://redis.example:6380", keys)
+///     .time_limit(std::time::Duration::from_millis(500))
+///     .build()?;
+/// assert!(redis.state().available);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct RedisCacheBuilder {
+    url: String,
+    keys: KeyRing,
+    limit: Duration,
+    authorities: Option<Vec<u8>>,
+    entra: bool,
+}
+
+impl RedisCacheBuilder {
+    /// How long one call may take; 250 ms by default.
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Authorities for TLS, as PEM, added to the system's and never instead of them.
+    #[must_use]
+    pub fn extra_ca_certs(mut self, pem: Vec<u8>) -> Self {
+        self.authorities = Some(pem);
+        self
+    }
+
+    /// Shows Entra's token instead of a password, as Azure Managed Redis wants it: the user of the address is the object id
+    /// of the application's service principal. The token is got by the first client that shares this cache, with that
+    /// client's own credential, and renewed before it ends.
+    #[must_use]
+    pub fn entra(mut self) -> Self {
+        self.entra = true;
+        self
+    }
+
+    /// The cache. Nothing is sent yet: it is connected to when it is first needed, and a Redis that is away then is looked
+    /// for again.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for an address that is none, authorities that are no certificates, or a token that would travel in
+    /// the clear. It does not repeat the address, which may hold a password.
+    pub fn build(self) -> Result<RedisCache, ConfigError> {
+        let problem = |reason: &str| ConfigError::new(URL, reason.to_owned());
+        let address = Address::parse(&self.url).ok_or_else(|| {
+            problem("is not an address such as redis://host:6379, rediss://user:password@host:6380, redis-sentinel://host:26379,host2:26379/mymaster or redis-cluster://host:6379,host2:6379")
+        })?;
+        let entra = match self.entra {
+            false => None,
+            true if address.has_password() => {
+                return Err(problem("has a password; with REDIS_AUTH=entra there is none"));
+            }
+            true if !address.uses_tls() && !address.is_loopback() => {
+                return Err(problem("must begin with rediss: a token would travel in the clear"));
+            }
+            true => Some(Credentials::new(address.user().ok_or_else(|| {
+                problem("needs the object id of the application as its user: rediss://OBJECT-ID@host:6380")
+            })?)),
+        };
+        let authorities = self.authorities.as_deref().map(authorities::with_the_systems).transpose()?;
+        // The library's own message could repeat the address.
+        let server = Server::new(address, authorities, entra.clone())
+            .map_err(|_| problem("names a Redis that no connection can be prepared for"))?;
+        Ok(RedisCache { link: Link::new(server, self.limit), keys: self.keys, entra })
+    }
+}
+
+impl std::fmt::Debug for RedisCacheBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisCacheBuilder").field("limit", &self.limit).finish_non_exhaustive()
+    }
 }
 
 /// How it stands with Redis.
@@ -76,42 +173,67 @@ pub struct RedisState {
 }
 
 impl RedisCache {
-    /// A Redis at `redis://…` or, with TLS, `rediss://…`; user name, password and database number stand in the address.
+    /// A Redis by its address; user name, password and database number stand in it.
     ///
-    /// Nothing is sent yet: it is connected to when it is first needed, and a Redis that is away then is looked for again.
+    /// | address | what it is |
+    /// |---|---|
+    /// | `redis://host:6379/0` | one server |
+    /// | `redis-sentinel://host:26379,host2:26379/mymaster/0` | the master that sentinels name, also after a failover |
+    /// | `redis-cluster://host:6379,host2:6379` | a cluster, found by any of its nodes |
+    /// | `rediss://`, `rediss-sentinel://`, `rediss-cluster://` | the same with TLS |
     ///
     /// # Errors
-    /// [`ConfigError`] for an address that is none. It does not repeat the address, which may hold a password.
+    /// As [`RedisCacheBuilder::build`].
     pub fn connect(url: &str, keys: KeyRing) -> Result<Self, ConfigError> {
-        Ok(Self { link: Link::new(url, Duration::from_millis(250))?, keys })
+        Self::builder(url, keys).build()
     }
 
-    /// How long one call may take; 250 ms by default. To be set before the cache is handed to clients.
-    ///
-    /// # Errors
-    /// As [`connect`](Self::connect).
-    pub fn with_time_limit(self, limit: Duration) -> Result<Self, ConfigError> {
-        Ok(Self { link: self.link.with_limit(limit)?, keys: self.keys })
+    /// A Redis with options.
+    pub fn builder(url: &str, keys: KeyRing) -> RedisCacheBuilder {
+        RedisCacheBuilder { url: url.to_owned(), keys, limit: TIME_LIMIT, authorities: None, entra: false }
     }
 
-    /// Reads `REDIS_URL` and, required with it, `CACHE_KEYS` or `CACHE_KEYS_FILE`. Without `REDIS_URL` there is no Redis.
-    /// The outer `None` means that a problem was noted.
+    /// Reads `REDIS_URL` and, required with it, `CACHE_KEYS` or `CACHE_KEYS_FILE`; `REDIS_AUTH=entra` for
+    /// [Entra's token](RedisCacheBuilder::entra) in place of a password, and `EXTRA_CA_CERTS` for TLS. Without `REDIS_URL`
+    /// there is no Redis. The outer `None` means that a problem was noted.
     #[allow(clippy::option_option, reason = "absent and malformed are different answers")]
     pub fn from_env(env: &mut Env) -> Option<Option<Self>> {
-        const URL: &str = "REDIS_URL";
         let url = env.optional::<String>(URL);
         let keys = KeyRing::from_env(env);
+        let entra = match env.or("REDIS_AUTH", "password".to_owned()).as_deref() {
+            Some("password") => Some(false),
+            Some("entra") => Some(true),
+            Some(_) => {
+                env.note("REDIS_AUTH", "is neither password nor entra");
+                None
+            }
+            None => None,
+        };
+        let authorities = crate::config::extra_ca_certs(env);
         let (Some(url), keys) = (url?, keys?) else { return Some(None) };
         let Some(keys) = keys else {
             env.note("CACHE_KEYS", "is missing: what lies in Redis is sealed, so REDIS_URL needs CACHE_KEYS or CACHE_KEYS_FILE (openssl rand -base64 32)");
             return None;
         };
-        match Self::connect(&url, keys) {
+        let mut builder = Self::builder(&url, keys);
+        (builder.entra, builder.authorities) = (entra?, authorities?);
+        match builder.build() {
             Ok(redis) => Some(Some(redis)),
             Err(error) => {
                 error.problems.into_iter().for_each(|problem| env.note(URL, problem.reason));
                 None
             }
+        }
+    }
+
+    /// The client whose tokens it shows, where it shows any. The first one stays.
+    pub(crate) fn identify(
+        &self,
+        client: impl FnOnce() -> Result<crate::client::ConfidentialClient, ConfigError>,
+    ) -> Result<(), ConfigError> {
+        match &self.entra {
+            Some(entra) => entra.identify(client),
+            None => Ok(()),
         }
     }
 

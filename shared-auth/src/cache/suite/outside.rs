@@ -175,7 +175,7 @@ pub async fn a_removal_is_remembered_and_a_new_beginning_is_possible(place: &imp
 }
 
 fn lease(holder: &str) -> Lease {
-    Lease { of: Id::of(&["l"]), holder: holder.to_owned() }
+    Lease { partition: Id::of(&["p"]), of: Id::of(&["l"]), holder: holder.to_owned() }
 }
 
 pub async fn a_lease_has_one_holder_and_is_given_back_by_that_one_only(place: &impl Outside) {

@@ -11,7 +11,7 @@ use super::level::place_of_a_view;
 use super::two_levels::TwoLevels;
 use super::{KEY, Outside, Place, View, clock, everywhere, from_outside, keys, tests};
 use crate::cache::redis::process::RedisProcess;
-use crate::cache::redis::{Link, RedisBackend};
+use crate::cache::redis::{RedisBackend, RedisCache};
 use crate::cache::seal::KeyRing;
 use crate::cache::shared::SharedLevel;
 use crate::clock::ManualClock;
@@ -27,7 +27,8 @@ everywhere!(two_levels_with_redis: super::TwoLevels<super::InRedis>);
 from_outside!(redis_from_outside: super::InRedis);
 
 fn view(process: &RedisProcess, keys: &KeyRing, clock: &ManualClock) -> View {
-    let link = Link::new(&process.url(), Duration::from_secs(2)).unwrap();
+    let redis = RedisCache::builder(&process.url(), keys.clone()).time_limit(Duration::from_secs(2));
+    let link = redis.build().unwrap().link;
     let backend = Arc::new(RedisBackend::new(Arc::clone(&link), "auth:suite".to_owned()));
     let level = SharedLevel::new(backend.clone(), keys.clone(), Arc::new(clock.clone()));
     let refused = move || link.misplaced.get();
