@@ -13,6 +13,7 @@ use crate::faults::Fault;
 use crate::keyring::KeyChange;
 use crate::policy::change::PolicyChange;
 use crate::recorder::Recorded;
+use crate::scan;
 use crate::seed::DEFAULT_SEED;
 use crate::serve::{Options, Ready, StartError, prepare};
 use crate::state::LabState;
@@ -137,6 +138,7 @@ impl Builder {
 
     /// Starts the lab and waits until its ports are open.
     pub async fn start(self) -> Result<EntraLab, StartError> {
+        scan::listen();
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let options = Options {
             listen: local(self.port),

@@ -39,6 +39,7 @@ pub mod recorder;
 mod redirect_uri;
 mod refusal;
 mod routes;
+pub mod scan;
 mod scopes;
 pub mod seed;
 pub mod serve;

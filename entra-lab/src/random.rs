@@ -6,10 +6,16 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
+use crate::scan;
+
 /// An unguessable handle made of `blocks` times 122 random bits, in URL-safe letters.
 pub fn handle(blocks: usize) -> String {
     let bytes: Vec<u8> = (0..blocks).flat_map(|_| Uuid::new_v4().into_bytes()).collect();
-    URL_SAFE_NO_PAD.encode(bytes)
+    let handle = URL_SAFE_NO_PAD.encode(bytes);
+    if blocks > 1 {
+        scan::secret(&handle); // A code, a token or a cookie; the short ones are ids.
+    }
+    handle
 }
 
 /// A random number from `low` to `high`, both included.

@@ -14,6 +14,7 @@ mod health;
 mod manifest;
 mod output;
 mod process;
+mod scan;
 mod services;
 mod signals;
 mod steps;

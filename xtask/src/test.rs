@@ -5,11 +5,13 @@
 //! what `cargo test` selects, so the tests and the binaries of the journeys come out of one build. The
 //! journeys stand alone: their browser client changes how `serde_json` orders members, for all it is built with.
 
+use std::path::Path;
+
 use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::steps::Steps;
-use crate::{compose, copies, tools, workspace};
+use crate::{compose, copies, output, scan, tools, workspace};
 
 /// A part of the run that can be asked for alone.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -41,18 +43,21 @@ pub async fn run(only: Option<Part>) -> Result<()> {
     tools::ensure(&needed)?;
 
     let mut steps = Steps::default();
+    let logs = scan::prepare(&workspace::target_dir()?.join("log-scan"))?;
     if wanted(Part::Lint) {
         cargo(&mut steps, "format", "lint", &["fmt", "--all", "--check"]).await?;
-        let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+        let clippy = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
         cargo(&mut steps, "clippy", "lint", &clippy).await?;
+        let repeat = "cargo xtask test --only lint";
+        steps.step("each feature alone", repeat, async || each_feature_alone()).await?;
     }
     if wanted(Part::Unit) {
-        let build = ["build", "--workspace", "--exclude", "e2e", "--all-targets"];
+        let build = ["build", "--workspace", "--exclude", "e2e", "--all-targets", "--all-features"];
         cargo(&mut steps, "build", "unit", &build).await?;
-        let test = ["test", "--workspace", "--exclude", "e2e"];
-        cargo(&mut steps, "unit, integration and doc tests", "unit", &test).await?;
+        let test = ["test", "--workspace", "--exclude", "e2e", "--all-features"];
+        tests(&mut steps, "unit, integration and doc tests", "unit", &test, &logs).await?;
         // Not part of `cargo test`, which needs nothing but Rust: these bring Python's and Node's clients along.
-        let judges = ["test", "--workspace", "--exclude", "e2e", "--test", "real_clients"];
+        let judges = ["test", "--workspace", "--exclude", "e2e", "--all-features", "--test", "real_clients"];
         cargo(&mut steps, "real clients against the lab and the caches", "unit", &judges).await?;
     } else if wanted(Part::E2e) || wanted(Part::Copies) {
         steps.step("build", "cargo build", async || build_binaries()).await?;
@@ -61,7 +66,11 @@ pub async fn run(only: Option<Part>) -> Result<()> {
         steps.step("documentation", "cargo xtask test --only lint", async || documentation()).await?;
     }
     if wanted(Part::E2e) {
-        cargo(&mut steps, "journeys", "e2e", &["test", "-p", "e2e"]).await?;
+        tests(&mut steps, "journeys", "e2e", &["test", "-p", "e2e"], &logs).await?;
+    }
+    if wanted(Part::Unit) || wanted(Part::E2e) {
+        let repeat = "cargo xtask test";
+        steps.step("secrets in the logs of all tests", repeat, async || secrets(&logs)).await?;
     }
     if wanted(Part::Copies) {
         let repeat = "cargo xtask test --only copies";
@@ -103,8 +112,32 @@ async fn cargo(steps: &mut Steps, name: &str, part: &str, words: &[&str]) -> Res
     steps.step(name, &repeat, async || workspace::run(workspace::cargo(words))).await
 }
 
+/// As [`cargo`], with everything written down that the scan for secrets reads.
+async fn tests(steps: &mut Steps, name: &str, part: &str, words: &[&str], logs: &Path) -> Result<()> {
+    let repeat = format!("cargo xtask test --only {part}");
+    let mut command = workspace::cargo(words);
+    command.env(scan::VARIABLE, logs);
+    steps.step(name, &repeat, async || workspace::run(command)).await
+}
+
+fn secrets(logs: &Path) -> Result<()> {
+    output::line(&scan::check(logs)?);
+    Ok(())
+}
+
+/// The library without features, and with each one by itself: nobody should find out in a program of their own that two
+/// belong together. The samples' combinations are built with the samples.
+fn each_feature_alone() -> Result<()> {
+    let features = workspace::features("shared-auth")?;
+    for features in std::iter::once("").chain(features.iter().map(String::as_str)) {
+        let clippy = ["clippy", "-p", "shared-auth", "--no-default-features", "--features", features];
+        workspace::run(workspace::cargo(&[&clippy[..], &["--", "-D", "warnings"]].concat()))?;
+    }
+    Ok(())
+}
+
 fn documentation() -> Result<()> {
-    let mut command = workspace::cargo(&["doc", "--workspace", "--no-deps"]);
+    let mut command = workspace::cargo(&["doc", "--workspace", "--no-deps", "--all-features"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
     workspace::run(command)
 }

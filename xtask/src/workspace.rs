@@ -61,6 +61,16 @@ pub fn program(name: &str, args: &[&str]) -> Command {
     command
 }
 
+/// The names of a package's features, without the default set.
+pub fn features(package: &str) -> Result<Vec<String>> {
+    let path = root().join(package).join("Cargo.toml");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let manifest: toml::Table = text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
+    let features = manifest.get("features").and_then(|features| features.as_table());
+    let names = features.into_iter().flat_map(|features| features.keys());
+    Ok(names.filter(|name| *name != "default").cloned().collect())
+}
+
 /// Runs it in the foreground; an exit code other than zero is an error that names the command.
 pub fn run(mut command: Command) -> Result<()> {
     let shown = shown(&command);

@@ -38,6 +38,9 @@ impl Surroundings {
             .env("GRAPH_BASE_URL", self.lab.graph_url())
             .env("API_BASE_URL", self.api.uri())
             .env("API_SCOPES", "api://c0ffee00-0000-4000-8000-000000004000/.default");
+        if entra_lab::scan::is_on() {
+            command.env("RUST_LOG", "trace");
+        }
         command
     }
 
@@ -55,7 +58,9 @@ pub fn command() -> Command {
 }
 
 pub fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().for_each(entra_lab::scan::logged);
+    text
 }
 
 pub fn stderr(output: &Output) -> String {
@@ -73,7 +78,12 @@ impl Running {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let (tell, lines) = channel();
         let output = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        std::thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|line| {
+                entra_lab::scan::logged(&line);
+                tell.send(line)
+            })
+        });
         Self { child, lines }
     }
 

@@ -123,6 +123,10 @@ impl Browser {
     }
 
     pub async fn close(self) {
+        // The cookies of the site that is open: none of them may be in a log.
+        for cookie in self.driver.get_all_cookies().await.unwrap_or_default() {
+            entra_lab::scan::secret(&cookie.value);
+        }
         let _ = self.driver.clone().quit().await;
     }
 

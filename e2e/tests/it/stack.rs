@@ -135,7 +135,9 @@ impl Stack {
             }
             return command.args(["daemon-app", "--once"]).output().unwrap();
         }
-        self.command("daemon-app", changes).arg("--once").output().unwrap()
+        let output = self.command("daemon-app", changes).arg("--once").output().unwrap();
+        String::from_utf8_lossy(&output.stdout).lines().for_each(entra_lab::scan::logged);
+        output
     }
 
     /// Moves the lab's clock; the samples keep theirs.
@@ -217,6 +219,9 @@ impl Stack {
             }
         }
         settings.remove("PUBLIC_URL"); // Derived from the port that the process gets.
+        if entra_lab::scan::is_on() {
+            settings.insert("RUST_LOG".into(), "trace".into());
+        }
         settings.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let mut command = Command::new(binary(name));
         // A folder without a `.env`, and none of the variables of whoever runs the tests.
@@ -323,6 +328,7 @@ impl Process {
                     if let Some(url) = line.strip_prefix(&marker) {
                         let _ = said.send(url.to_owned());
                     }
+                    entra_lab::scan::logged(&line);
                     log.lock().unwrap().push(line);
                 }
             });

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
+use crate::scan;
+
 /// A password or client secret: never printed, compared in constant time.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
@@ -12,6 +14,8 @@ pub struct Secret(String);
 
 impl Secret {
     pub fn matches(&self, given: &str) -> bool {
+        scan::secret(&self.0);
+        scan::secret(given);
         self.0.as_bytes().ct_eq(given.as_bytes()).into()
     }
 

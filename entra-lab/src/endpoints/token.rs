@@ -18,6 +18,7 @@ use crate::params::Params;
 use crate::policy::claims_request::ClaimsRequest;
 use crate::recorder::note;
 use crate::refusal::Refusal;
+use crate::scan;
 use crate::state::LabState;
 use crate::tokens::mint::TokenAnswer;
 
@@ -85,6 +86,9 @@ async fn answer(
     let directory = state.directory();
     let authority = Authority::parse(&directory, segment)?;
     params.refuse_repeated(&KNOWN)?;
+    for name in ["client_assertion", "assertion", "code_verifier"] {
+        params.get(name).into_iter().for_each(scan::secret);
+    }
     let grant = grants::find(params.required("grant_type")?).ok_or(UNKNOWN_GRANT)?;
     note(req, |n| n.grant = Some(grant.name));
     let credentials = client_auth::read(req, params)?;

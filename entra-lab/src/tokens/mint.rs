@@ -21,6 +21,7 @@ use crate::permissions;
 use crate::policy::Switch;
 use crate::policy::claims_request::ClaimsRequest;
 use crate::refusal::Refusal;
+use crate::scan;
 use crate::scopes::ResourceScopes;
 use crate::state::LabState;
 use crate::tokens::claims::{Issue, Lifetime, OnBehalf};
@@ -161,7 +162,7 @@ pub fn sign(key: &SigningKey, claims: &Map<String, Value>, version: u8) -> Resul
     if version != 2 {
         header.x5t = Some(key.kid.clone());
     }
-    encode(&header, claims, &key.signing).map_err(|error| {
+    encode(&header, claims, &key.signing).inspect(|token| scan::secret(token)).map_err(|error| {
         tracing::error!(%error, "a token could not be signed");
         GRANT_INVALID.into()
     })

@@ -18,6 +18,13 @@ const CHECKS: usize = 32;
 
 /// What a client counted since it was made; a snapshot from [`ConfidentialClient::metrics`](crate::ConfidentialClient::metrics).
 ///
+/// ```no_run
+/// # fn example(client: shared_auth::ConfidentialClient) {
+/// let now = client.metrics();
+/// println!("memory answered {} of {} lookups", now.memory_hits, now.memory_hits + now.cache_misses);
+/// # }
+/// ```
+///
 /// ```
 /// # fn example(client: shared_auth::ConfidentialClient) {
 /// let metrics = client.metrics();
@@ -78,6 +85,13 @@ impl Metrics {
 
 /// Acquisitions without a token, by whose turn it is next.
 ///
+/// ```no_run
+/// # fn example(client: shared_auth::ConfidentialClient) {
+/// let failed = client.metrics().failed_acquisitions;
+/// println!("{} of {} wait for the user", failed.interaction_required, failed.total());
+/// # }
+/// ```
+///
 /// ```
 /// # fn example(client: shared_auth::ConfidentialClient) {
 /// let failed = client.metrics().failed_acquisitions;
@@ -114,6 +128,14 @@ impl FailedAcquisitions {
 }
 
 /// How long something took, in classes.
+///
+/// ```no_run
+/// # fn example(client: shared_auth::ConfidentialClient) {
+/// let latency = client.metrics().token_requests;
+/// let quick: u64 = latency.classes.iter().take(6).sum();
+/// println!("{quick} of {} token requests took at most 100 ms", latency.count);
+/// # }
+/// ```
 ///
 /// ```
 /// # fn example(client: shared_auth::ConfidentialClient) {

@@ -71,7 +71,9 @@ impl Replica {
         };
         let answer = request.send().await.unwrap();
         if let Some(cookie) = answer.headers().get("set-cookie") {
-            browser.cookie = Some(cookie.to_str().unwrap().split(';').next().unwrap().to_owned());
+            let cookie = cookie.to_str().unwrap().split(';').next().unwrap();
+            entra_lab::scan::secret(cookie.split_once('=').unwrap().1);
+            browser.cookie = Some(cookie.to_owned());
         }
         let location = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
         Answer { status: answer.status().as_u16(), location, body: answer.text().await.unwrap() }

@@ -25,6 +25,9 @@ pub fn command_for(lab: &EntraLab) -> Command {
         .env("AZURE_AUTHORITY_HOST", lab.url())
         .env("GRAPH_BASE_URL", lab.graph_url())
         .env("LISTEN_ADDR", "127.0.0.1:0");
+    if entra_lab::scan::is_on() {
+        command.env("RUST_LOG", "trace");
+    }
     command
 }
 
@@ -64,7 +67,9 @@ impl Api {
             .find_map(|line| line.strip_prefix("web-api-obo listening on ").map(str::to_owned))
             .expect("the API ended before it listened");
         // Somebody has to read the log, or the pipe fills up.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| entra_lab::scan::logged(&line))
+        });
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { lab, url, http, child }
     }

@@ -29,6 +29,9 @@ pub fn command_for(lab: &EntraLab) -> Command {
         .env("API_SCOPES", "api://c0ffee00-0000-4000-8000-000000004000/access_as_user")
         .env("SESSION_KEY", SESSION_KEY)
         .env("LISTEN_ADDR", "127.0.0.1:0");
+    if entra_lab::scan::is_on() {
+        command.env("RUST_LOG", "trace");
+    }
     command
 }
 
@@ -55,7 +58,9 @@ impl WebApp {
             .find_map(|line| line.strip_prefix("web-app listening on ").map(str::to_owned))
             .expect("the app ended before it listened");
         // Somebody has to read the log, or the pipe fills up.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| entra_lab::scan::logged(&line))
+        });
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())

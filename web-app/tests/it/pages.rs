@@ -36,6 +36,7 @@ async fn a_page_that_needs_a_user_leads_to_the_sign_in_page_of_entra() {
         let entra = answer.headers()[LOCATION].to_str().unwrap();
         assert!(entra.starts_with(app.lab.url()) && entra.contains("code_challenge"), "{entra}");
         let cookie = answer.headers()[SET_COOKIE].to_str().unwrap();
+        entra_lab::scan::secret(cookie.split(['=', ';']).nth(1).unwrap());
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
     }
 }
