@@ -61,6 +61,9 @@ pub enum Error {
     /// A way to sign in that this platform does not have: take the one that is named.
     #[error(transparent)]
     NotOnThisPlatform(NotOnThisPlatform),
+    /// There is no identity broker to be had: sign in with the browser.
+    #[error(transparent)]
+    BrokerAway(BrokerAway),
 }
 
 /// A way to sign in that exists elsewhere, and what to use here.
@@ -179,6 +182,43 @@ impl From<TokenRejection> for Error {
     fn from(rejection: TokenRejection) -> Self {
         Error::InvalidToken(rejection)
     }
+}
+
+/// Why the identity broker of the machine cannot be asked.
+///
+/// ```
+/// use shared_auth::BrokerAway;
+///
+/// assert!(BrokerAway::NotThere.to_string().contains("sign in with the browser"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BrokerAway {
+    /// The client was built without one.
+    #[error("this client was built without an identity broker; sign in with the browser")]
+    NotWanted,
+    /// There is no D-Bus session.
+    #[error(
+        "the identity broker is asked through D-Bus, and there is no bus ({0}); sign in with the browser"
+    )]
+    NoBus(String),
+    /// Nobody has its name on the bus, and nobody is started for it.
+    #[error("no identity broker is installed here; sign in with the browser")]
+    NotThere,
+    /// It did not answer within the time limit.
+    #[error("the identity broker did not answer {method} in time; sign in with the browser")]
+    NotInTime {
+        /// What was called.
+        method: &'static str,
+    },
+    /// It, or the bus, refused the call.
+    #[error("the identity broker did not do {method} ({reason}); sign in with the browser")]
+    Failed {
+        /// What was called.
+        method: &'static str,
+        /// What came back, shortened.
+        reason: String,
+    },
 }
 
 impl From<NotOnThisPlatform> for Error {

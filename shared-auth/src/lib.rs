@@ -63,7 +63,7 @@ pub use diagnosis::Diagnosis;
 pub use downstream::{ApiRequest, DownstreamApi, DownstreamError};
 pub use env::{ConfigError, Env, Problem};
 pub use error::{
-    Error, InteractionRequired, NotOnThisPlatform, Refusal, RequestLoop, SignInError, Throttled,
+    BrokerAway, Error, InteractionRequired, NotOnThisPlatform, Refusal, RequestLoop, SignInError, Throttled,
     TransportError,
 };
 pub use flows::authorization_code::{AuthCodeFlow, AuthorizationResponse, ResponseMode};

@@ -180,7 +180,7 @@ pub(super) fn correlation_id(proposed: Option<&str>) -> String {
 
 fn answer(error: &Error) -> Answer {
     match error {
-        Error::Config(_) | Error::NotOnThisPlatform(_) => Answer::new(
+        Error::Config(_) | Error::NotOnThisPlatform(_) | Error::BrokerAway(_) => Answer::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "misconfigured",
             "This service is not set up correctly.",

@@ -6,6 +6,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `accounts.rs` | who has signed in here |
+//! | `broker/` | the identity broker of a Linux machine |
 //! | `interactive.rs`, `browser.rs`, `loopback.rs` | the system browser, and the answer that comes back from it |
 //! | `device_code.rs` | a code that is typed elsewhere (RFC 8628) |
 //! | `password.rs` | user name and password, for what cannot be changed yet |
@@ -13,6 +14,7 @@
 //! | `platform.rs` | what exists on other platforms only |
 
 mod accounts;
+mod broker;
 mod browser;
 mod device_code;
 mod family;
@@ -28,6 +30,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use self::accounts::Accounts;
+pub use self::broker::{AcquireTokenByBroker, Broker};
 pub use self::browser::SystemBrowser;
 pub use self::device_code::{AcquireTokenByDeviceFlow, DeviceFlow, InitiateDeviceFlow};
 pub(crate) use self::family::Family;
@@ -71,6 +74,7 @@ pub struct PublicClient {
     pub(crate) inner: Arc<Inner>,
     accounts: Accounts,
     redirect: Redirect,
+    broker: Option<Broker>,
 }
 
 /// Options for a [`PublicClient`] beyond its registration.
@@ -90,9 +94,18 @@ pub struct PublicClientBuilder {
     clock: SharedClock,
     clock_skew: SignedDuration,
     disk_cache: Option<FileCache>,
+    broker: Option<Broker>,
 }
 
 impl PublicClientBuilder {
+    /// The machine's identity broker, for [`PublicClient::acquire_token_by_broker`]. It hears of accounts that are
+    /// removed here.
+    #[must_use]
+    pub fn broker(mut self, broker: Broker) -> Self {
+        self.broker = Some(broker);
+        self
+    }
+
     /// A folder behind the memory cache, so that the next run of the program finds who signed in; `None` leaves it out.
     ///
     /// ```no_run
@@ -138,7 +151,7 @@ impl PublicClientBuilder {
     /// [`ConfigError`] for an authority that would see tokens in the clear, a malformed tenant, a redirect URI that
     /// leads to another machine, or a CA file that holds no certificates.
     pub fn build(self) -> Result<PublicClient, ConfigError> {
-        let Self { registration, redirect_uri, clock, clock_skew, disk_cache } = self;
+        let Self { registration, redirect_uri, clock, clock_skew, disk_cache, broker } = self;
         let redirect = Redirect::parse(&redirect_uri)?;
         let parts = Parts {
             registration,
@@ -159,7 +172,7 @@ impl PublicClientBuilder {
         })?;
         inner.family = family;
         let accounts = Accounts::new(level);
-        Ok(PublicClient { inner: Arc::new(inner), accounts, redirect })
+        Ok(PublicClient { inner: Arc::new(inner), accounts, redirect, broker })
     }
 }
 
@@ -180,6 +193,7 @@ impl PublicClient {
             clock: Arc::new(SystemClock),
             clock_skew: SignedDuration::from_secs(60),
             disk_cache: None,
+            broker: None,
         }
     }
 
@@ -229,6 +243,7 @@ impl PublicClient {
         self.inner.remove_account(account);
         self.accounts.remove(account);
         self.inner.family.forget(account);
+        self.remove_from_broker(account).await;
         if tokio::time::timeout(LONGEST_WAIT, self.forgotten()).await.is_err() {
             tracing::warn!(
                 "the disk does not forget an account that was removed; delete the token cache's folder"

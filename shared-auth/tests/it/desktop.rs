@@ -1,6 +1,8 @@
 //! The public client against the lab: the browser's way, the device's way, and what comes after.
 
 #[cfg(target_os = "linux")]
+mod broker;
+#[cfg(target_os = "linux")]
 mod bus;
 mod device_code;
 mod disk;
