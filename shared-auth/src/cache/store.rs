@@ -119,6 +119,7 @@ impl<K: TokenKind> Clone for Answer<K> {
 }
 
 /// Whether this replica may ask Entra now.
+#[allow(clippy::large_enum_variant, reason = "taken apart where it is made, once for each request to Entra")]
 enum Turn<K: TokenKind> {
     /// It need not: another one was faster.
     Found(Arc<CachedToken<K>>),

@@ -148,7 +148,7 @@ pub(super) struct Server {
 }
 
 enum Reached {
-    Directly(Client),
+    Directly(Box<Client>),
     /// Asks the sentinels each time: the name leads to another server after a failover.
     BySentinels(Box<Mutex<SentinelClient>>),
     AsCluster(Box<ClusterClient>),
@@ -172,10 +172,10 @@ impl Server {
         let reached = match &address.kind {
             Kind::One => {
                 let connection = address.connections()?.remove(0);
-                Reached::Directly(match (&authorities, address.tls) {
+                Reached::Directly(Box::new(match (&authorities, address.tls) {
                     (Some(_), true) => Client::build_with_tls(connection, certificates())?,
                     _ => Client::open(connection)?,
-                })
+                }))
             }
             Kind::Sentinel(master) => {
                 let kind = SentinelServerType::Master;

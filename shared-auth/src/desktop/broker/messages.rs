@@ -165,6 +165,8 @@ pub(super) fn tokens(
         refresh_token: None,
         id_token: inner.id_token,
         client_info: inner.client_info,
+        foci: None,
+        exchange: None,
     })
 }
 
