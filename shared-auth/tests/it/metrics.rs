@@ -121,7 +121,9 @@ mod redis {
         assert!(acquire(&one).await && acquire(&other).await && acquire(&other).await);
 
         let metrics = other.metrics();
-        assert_eq!((metrics.shared_hits, metrics.memory_hits, metrics.cache_misses), (1, 1, 0));
+        // When it begins to hear of changes, it looks again at what it has: the second time may be either.
+        assert!(metrics.shared_hits >= 1, "{metrics:?}");
+        assert_eq!((metrics.shared_hits + metrics.memory_hits, metrics.cache_misses), (2, 0));
         assert_eq!((metrics.acquired_from_cache, metrics.acquired_from_identity_provider), (2, 0));
         assert_eq!(one.metrics().cache_misses, 1);
     }
