@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bench::{GRAPH, TOKEN_BYTES, USER_SCOPES};
 use futures_util::FutureExt;
-use shared_auth::{Scopes, TokenSource, UserAssertion};
+use shared_auth::{Scopes, TokenSource};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
