@@ -79,6 +79,7 @@ pub(crate) enum Written {
 #[derive(Debug, Clone)]
 pub(crate) struct Lease {
     /// Where the answer is going to lie.
+    #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "only a cluster keeps the two together"))]
     pub partition: Id,
     pub of: Id,
     pub holder: String,
