@@ -19,3 +19,10 @@ mod collector;
 mod metrics;
 #[path = "otel/traces.rs"]
 mod traces;
+
+/// The exporter is the process's, so that the tests take turns: a figure goes to whichever was started last.
+static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+fn turn() -> std::sync::MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

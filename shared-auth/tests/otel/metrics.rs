@@ -33,6 +33,7 @@ async fn everything_that_is_counted() -> ConfidentialClient {
 
 #[test]
 fn every_figure_reaches_the_collector() {
+    let _turn = crate::turn();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let collector = runtime.block_on(Collector::start());
     let export = collector.export("figures");

@@ -90,6 +90,7 @@ async fn ask_the_api() -> (MockServer, String) {
 
 #[::core::prelude::v1::test]
 fn a_callers_trace_goes_on_through_the_api_to_entra_and_graph() {
+    let _turn = crate::turn();
     // The exporter is started where a program starts it: before there is a runtime.
     let system = actix_web::rt::System::new();
     let collector = system.block_on(Collector::start());
