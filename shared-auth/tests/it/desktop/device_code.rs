@@ -32,9 +32,10 @@ async fn one_poll_later(lab: &EntraLab, clock: &ManualClock, seconds: i64) {
     asked(lab, before + 1).await;
 }
 
-/// Waits until the lab was asked so often.
+/// Waits until the lab was asked so often, and the answer was read: the next pause begins with it.
 async fn asked(lab: &EntraLab, count: usize) {
     eventually(|| token_requests(lab, GRANT) >= count).await;
+    a_moment().await;
 }
 
 /// Waits for something that another task does.
