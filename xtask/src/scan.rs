@@ -59,6 +59,9 @@ pub fn check(folder: &Path) -> Result<String> {
     Ok(format!("{} secrets, none of them in {lines} lines", secrets.count))
 }
 
+/// Nothing that a lab hands out is shorter, and what is may be an ordinary word.
+const SHORTEST: usize = 12;
+
 #[derive(Default)]
 struct Secrets {
     pieces: HashSet<Vec<u8>>,
@@ -75,7 +78,8 @@ impl Secrets {
             [header, body, signature] if header.starts_with("eyJ") => vec![*body, *signature],
             _ => vec![secret],
         };
-        for part in telling {
+        // What is shorter is a forged token's, and stands in words that mean nothing: an empty signature, say.
+        for part in telling.into_iter().filter(|part| part.len() >= SHORTEST) {
             if part.len() < 2 * PIECE {
                 self.short.insert(part.as_bytes().to_vec());
             } else {
