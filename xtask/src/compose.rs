@@ -48,10 +48,22 @@ pub fn journeys() -> Result<()> {
 }
 
 fn up_and_run() -> Result<()> {
-    workspace::run(compose(&["--profile", "replicas", "up", "--build", "--wait", "--wait-timeout", "120"]))
+    workspace::run(compose(&["up", "--build", "--wait", "--wait-timeout", "120"]))
         .context("The containers did not come up healthy")?;
+    // Not the person at a terminal, whose program is no container, nor the replicas, whose profile is brought up by hand.
     // One after the other: they share one lab here, and some of them reset it or move its clock.
-    let mut journeys = workspace::cargo(&["test", "-p", "e2e", "--", "--test-threads", "1"]);
+    let mut journeys = workspace::cargo(&[
+        "test",
+        "-p",
+        "e2e",
+        "--",
+        "--test-threads",
+        "1",
+        "--skip",
+        "journey_7",
+        "--skip",
+        "replicas",
+    ]);
     // They call compose themselves, and must mean the same project.
     journeys.env("E2E_STACK", "compose").env("COMPOSE_PROJECT_NAME", PROJECT);
     workspace::run(journeys)
