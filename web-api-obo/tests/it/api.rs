@@ -41,11 +41,7 @@ fn agreed() -> String {
         "[[tenant.consent]]\nclient = \"c0ffee00-0000-4000-8000-000000006000\"\nresource = \"{}\"\nscopes = [\"access_as_user\"]\n\n",
         OURS.trim_start_matches("api://")
     );
-    include_str!("../../../entra-lab/seed.toml").replacen(
-        "[[tenant.consent]]",
-        &(consent + "[[tenant.consent]]"),
-        1,
-    )
+    entra_lab::DEFAULT_SEED.replacen("[[tenant.consent]]", &(consent + "[[tenant.consent]]"), 1)
 }
 
 /// The API at work, with the lab behind it.
