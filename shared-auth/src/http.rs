@@ -155,7 +155,14 @@ async fn exchange(
 ) -> Result<Answer, TransportError> {
     let endpoint = without_query(request.url());
     let failed = |error| failed(tried, &endpoint, Some(&correlation_id), &error);
-    let mut response = client.execute(request).await.map_err(failed)?;
+    // A server closes a connection that was idle for a while, and may do so while a request is on its way to it: that
+    // request was not looked at. One that changes nothing is sent once more, on another connection (RFC 9110 §9.2.2).
+    let again = request.method().is_safe().then(|| request.try_clone()).flatten();
+    let mut response = match (client.execute(request).await, again) {
+        (Err(error), Some(again)) if broke_off(&error) => client.execute(again).await,
+        (answer, _) => answer,
+    }
+    .map_err(failed)?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
 
     let mut body = Vec::new();
@@ -173,6 +180,11 @@ async fn exchange(
         body.extend_from_slice(&chunk);
     }
     Ok(Answer { status, headers, body, correlation_id })
+}
+
+/// No answer, although there was a connection.
+fn broke_off(error: &reqwest::Error) -> bool {
+    error.is_request() && !error.is_timeout() && !error.is_connect()
 }
 
 /// What every client has in common.

@@ -233,7 +233,9 @@ impl Terminal {
         let terminal = Self { socket, record, _folder: folder };
         let mut start = Command::new("tmux");
         start.env_clear();
-        start.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        // Without a log, which the wheel gives way to.
+        let variables = program.get_envs().filter(|(name, _)| *name != "RUST_LOG");
+        start.envs(variables.filter_map(|(name, value)| Some((name, value?))));
         start.env("PATH", format!("{}:/usr/bin:/bin", home.display())).env("TERM", "xterm-256color");
         start.env("LANG", "C.UTF-8").env("PS1", "$ ").current_dir(desktop.folder.path());
         start.arg("-u").arg("-S").arg(&terminal.socket).args(["-f", "/dev/null"]);

@@ -97,7 +97,11 @@ impl Visitor {
             let answer = self.with_cookies(request, url).send().await;
             let answer = match answer {
                 Ok(answer) if !ours || answer.status().as_u16() < 500 => answer,
-                Ok(answer) if attempt > 2 => panic!("{}: {} for {}", self.user, answer.status(), url.path()),
+                Ok(answer) if attempt > 2 => {
+                    let status = answer.status();
+                    let page = answer.text().await.unwrap_or_default();
+                    panic!("{}: {status} for {}:\n{page}", self.user, url.path())
+                }
                 Err(error) if attempt > 2 => panic!("{}: {error} for {}", self.user, url.path()),
                 _ => {
                     self.figures.retries += 1;

@@ -20,6 +20,7 @@ mod credentials;
 #[cfg(feature = "desktop")]
 mod desktop;
 mod diagnosis;
+mod downstream;
 mod jwt_rejections;
 mod lint;
 mod long_running;
