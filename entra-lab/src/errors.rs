@@ -63,12 +63,15 @@ catalogue! {
     RESPONSE_TYPE = 70005 unsupported_response_type 400
         "This response type is not supported."
         "Use response_type=code."
+    RESPONSE_MODE = 70007 invalid_request 400
+        "Tokens must not travel in the query of an address."
+        "Use response_mode=fragment or form_post."
     ID_TOKEN_NOT_ENABLED = 700054 unsupported_response_type 400
         "ID tokens straight from the authorization endpoint are not enabled for the application."
-        "Use response_type=code and redeem the code."
+        "Use response_type=code and redeem the code, or set implicit_id_tokens in the registration."
     TOKEN_NOT_ENABLED = 700051 unsupported_response_type 400
         "Access tokens straight from the authorization endpoint are not enabled for the application."
-        "Use response_type=code and redeem the code."
+        "Use response_type=code and redeem the code, or set implicit_access_tokens in the registration."
     REDIRECT_URI = 50011 invalid_request 400
         "The redirect URI does not match."
         "It must be one of the registered redirect URIs, letter by letter (for localhost the port may differ), \

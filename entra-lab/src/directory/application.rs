@@ -25,6 +25,10 @@ pub struct Application {
     /// One of the family (Microsoft's own applications) whose members use each other's refresh tokens.
     pub family: bool,
     pub redirect_uris: Vec<String>,
+    /// The authorization endpoint itself may give it ID tokens (hybrid and implicit flow).
+    pub implicit_id_tokens: bool,
+    /// The same for access tokens.
+    pub implicit_access_tokens: bool,
     /// Opened in a hidden frame when the browser's session ends.
     pub front_channel_logout_url: Option<Url>,
     pub identifier_uris: Vec<String>,

@@ -10,7 +10,7 @@ use crate::endpoints::version1;
 use crate::ids::RequestIds;
 use crate::params::Params;
 use crate::recorder::note;
-use crate::sign_in::{Wrong, cookie, finish, flow, pages, request};
+use crate::sign_in::{SignInRequest, Wrong, cookie, finish, flow, pages, request};
 use crate::state::LabState;
 
 /// Starts a sign-in.
@@ -35,6 +35,7 @@ pub async fn authorize(
         Err(Wrong::Page(refusal)) => pages::refused(&req, &state, &ids, &refusal),
         Err(Wrong::Redirect(told)) => finish::send_refusal(&req, &state, &ids, &told.1, &told.0),
         Ok(request) => {
+            let request = SignInRequest { version1, ..request };
             let client = directory.any_app(request.client);
             if let Some(Err(refusal)) = client.map(|c| state.policies.must_be_usable(c, None)) {
                 return pages::refused(&req, &state, &ids, &refusal);

@@ -1,7 +1,7 @@
 //! `GET /{tenant}/v2.0/.well-known/openid-configuration`: OpenID Connect discovery, version 2.0.
 //!
-//! Members, their order and their values are Entra's, also where the lab then refuses (hybrid
-//! responses): a client must cope with both. For `common` and `organizations` the issuer is a
+//! Members, their order and their values are Entra's, also what a registration must have switched on before it is
+//! answered (hybrid responses): a client must cope with both. For `common` and `organizations` the issuer is a
 //! template whose placeholder, braces included, is part of the string.
 
 use actix_web::{HttpRequest, HttpResponse, web};

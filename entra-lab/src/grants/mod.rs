@@ -95,6 +95,7 @@ impl<'a> TokenRequest<'a> {
             proof: self.proof,
             claims: self.claims.clone(),
             version1: self.version1,
+            front_channel: false,
             oidc,
         }
     }

@@ -178,6 +178,8 @@ fn make(call: &Call<'_>, caller: &Caller, body: Map<String, Value>) -> Result<Ht
             multi_tenant: false,
             family: false,
             redirect_uris: Vec::new(),
+            implicit_id_tokens: false,
+            implicit_access_tokens: false,
             front_channel_logout_url: None,
             identifier_uris: Vec::new(),
             access_token_version: 1,

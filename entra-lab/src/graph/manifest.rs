@@ -128,7 +128,13 @@ fn generated(app: &Application, tenant: &Tenant) -> Map<String, Value> {
         },
         "appRoles": app.roles.iter().map(role).collect::<Vec<_>>(),
         "requiredResourceAccess": app.needs.iter().map(|n| required(n, tenant)).collect::<Vec<_>>(),
-        "web": { "redirectUris": web, "logoutUrl": app.front_channel_logout_url },
+        "web": {
+            "redirectUris": web, "logoutUrl": app.front_channel_logout_url,
+            "implicitGrantSettings": {
+                "enableIdTokenIssuance": app.implicit_id_tokens,
+                "enableAccessTokenIssuance": app.implicit_access_tokens,
+            },
+        },
         "publicClient": { "redirectUris": public },
         "spa": { "redirectUris": [] },
         "optionalClaims": null,
@@ -225,6 +231,10 @@ fn apply(app: &mut Application, all: &Map<String, Value>, tenant: &Tenant) -> Re
     app.public_client = fallback || (!public.is_empty() && web.is_empty());
     app.redirect_uris = [web, texts(part("spa"), "redirectUris"), public].concat();
     app.front_channel_logout_url = text(part("web"), "logoutUrl").and_then(|url| url.parse().ok());
+    let implicit = part("web").get("implicitGrantSettings").unwrap_or(&nothing);
+    let enabled = |name: &str| implicit.get(name) == Some(&Value::Bool(true));
+    app.implicit_id_tokens = enabled("enableIdTokenIssuance");
+    app.implicit_access_tokens = enabled("enableAccessTokenIssuance");
     app.group_claims = text(&of, "groupMembershipClaims").is_some_and(|claims| claims != "None");
     app.optional_claims = list(part("optionalClaims"), "accessToken")
         .chain(list(part("optionalClaims"), "idToken"))

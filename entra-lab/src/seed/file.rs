@@ -124,6 +124,10 @@ pub struct RawApp {
     pub family: bool,
     #[serde(default)]
     pub redirect_uris: Vec<String>,
+    #[serde(default)]
+    pub implicit_id_tokens: bool,
+    #[serde(default)]
+    pub implicit_access_tokens: bool,
     pub front_channel_logout_url: Option<Url>,
     #[serde(default)]
     pub identifier_uris: Vec<String>,

@@ -104,6 +104,8 @@ fn tenant(raw: RawTenant) -> Result<Tenant, Complaint> {
             multi_tenant: a.multi_tenant,
             family: a.family,
             redirect_uris: a.redirect_uris,
+            implicit_id_tokens: a.implicit_id_tokens,
+            implicit_access_tokens: a.implicit_access_tokens,
             front_channel_logout_url: a.front_channel_logout_url,
             identifier_uris: a.identifier_uris,
             access_token_version: version(&a.access_token_version)?,

@@ -1,4 +1,4 @@
-//! The end of a sign-in: a code for the application, or a refusal that the application hears.
+//! The end of a sign-in: a code or tokens for the application, or a refusal that the application hears.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::recorder::note;
 use crate::refusal::Refusal;
 use crate::sessions::SignedIn;
 use crate::sign_in::flow::Open;
-use crate::sign_in::{Return, SignInRequest, answer, pages};
+use crate::sign_in::{Return, SignInRequest, answer, front_channel, pages};
 use crate::state::LabState;
 use crate::tokens::mint::client_info;
 
@@ -55,7 +55,7 @@ pub fn send_refusal(
     answer::send(to, members)
 }
 
-/// Ends a sign-in with a code.
+/// Ends a sign-in with what the application wants.
 pub fn done(
     req: &HttpRequest,
     state: &LabState,
@@ -87,15 +87,23 @@ pub fn done(
         };
     }
     state.sessions.visited(&open.cookie, request.client);
-    let code = Code {
-        sign_in,
-        redirect_uri: request.to.uri.clone(),
-        nonce: request.nonce.clone(),
-        challenge: request.challenge.clone(),
-        wants_auth_time: request.max_age.is_some(),
+    let code = request.wants.code.then(|| {
+        let code = Code {
+            sign_in: sign_in.clone(),
+            redirect_uri: request.to.uri.clone(),
+            nonce: request.nonce.clone(),
+            challenge: request.challenge.clone(),
+            wants_auth_time: request.max_age.is_some(),
+        };
+        state.issued.code(code, state.clock.seconds())
+    });
+    let tokens = front_channel::tokens(state, &state.base_url(req), request, sign_in, code.as_deref());
+    let tokens = match tokens {
+        Ok(tokens) => tokens,
+        Err(refusal) => return send_refusal(req, state, ids, &request.to, &refusal),
     };
-    let handle = state.issued.code(code, state.clock.seconds());
-    let mut members = vec![("code", handle), ("session_state", open.browser.id.to_string())];
+    let mut members: Vec<_> = code.into_iter().map(|code| ("code", code)).chain(tokens).collect();
+    members.push(("session_state", open.browser.id.to_string()));
     if request.wants_client_info {
         let directory = state.directory();
         let user = directory.tenant_by_id(who.tenant).and_then(|t| t.user(who.user));

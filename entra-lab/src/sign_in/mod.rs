@@ -1,7 +1,8 @@
 //! A sign-in at the lab's pages, from the authorization request to the answer for the application.
 //!
 //! `request` reads and checks the parameters, `flow` decides which page comes next, `pages` are the
-//! pages, `cookie` is the browser's session, `finish` ends it and `answer` brings the result back.
+//! pages, `cookie` is the browser's session, `finish` ends it, `front_channel` makes tokens where the application gets
+//! them without a code, and `answer` brings the result back.
 
 use uuid::Uuid;
 
@@ -15,6 +16,7 @@ pub mod answer;
 pub mod cookie;
 pub mod finish;
 pub mod flow;
+pub mod front_channel;
 pub mod html;
 pub mod pages;
 pub mod request;
@@ -25,6 +27,9 @@ pub struct SignInRequest {
     pub authority: Authority,
     pub client: Uuid,
     pub to: Return,
+    pub wants: ResponseType,
+    /// It came to the version 1 endpoint, so the ID token is of version 1.
+    pub version1: bool,
     pub nonce: Option<String>,
     pub scope: String,
     pub challenge: Option<Challenge>,
@@ -51,6 +56,8 @@ impl SignInRequest {
             authority: asked.authority,
             client: asked.client,
             to: Return { uri: String::new(), mode: ResponseMode::Query, state: None },
+            wants: ResponseType { code: true, id_token: false, token: false },
+            version1: false,
             nonce: None,
             scope: asked.scope.clone(),
             challenge: None,
@@ -74,6 +81,14 @@ pub struct Return {
     pub uri: String,
     pub mode: ResponseMode,
     pub state: Option<String>,
+}
+
+/// What the application wants from the authorization endpoint itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResponseType {
+    pub code: bool,
+    pub id_token: bool,
+    pub token: bool,
 }
 
 /// Where the members of the answer stand.

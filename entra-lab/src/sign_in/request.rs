@@ -8,15 +8,15 @@ use uuid::Uuid;
 use crate::authority::Authority;
 use crate::directory::{Application, Directory};
 use crate::errors::{
-    BAD_PARAMETER, CHALLENGE_METHOD, CHALLENGE_SHAPE, ID_TOKEN_NOT_ENABLED, NO_REDIRECT_URI, REDIRECT_URI,
-    RESPONSE_TYPE, TOKEN_NOT_ENABLED,
+    BAD_PARAMETER, CHALLENGE_METHOD, CHALLENGE_SHAPE, ID_TOKEN_NOT_ENABLED, INVALID_SCOPE, NO_REDIRECT_URI,
+    REDIRECT_URI, RESPONSE_MODE, RESPONSE_TYPE, TOKEN_NOT_ENABLED,
 };
 use crate::issued::Challenge;
 use crate::params::Params;
 use crate::policy::claims_request::ClaimsRequest;
 use crate::redirect_uri;
 use crate::refusal::Refusal;
-use crate::sign_in::{Prompt, ResponseMode, Return, SignInRequest, Wrong};
+use crate::sign_in::{Prompt, ResponseMode, ResponseType, Return, SignInRequest, Wrong};
 
 /// Parameters that must not stand in a request twice.
 const KNOWN: [&str; 13] = [
@@ -58,15 +58,17 @@ pub fn check(
     if let Some(refusal) = mode_fault {
         return Err(back(refusal));
     }
-    response_type(params).map_err(back)?;
+    let wants = response_type(params, client, mode).map_err(back)?;
     Ok(SignInRequest {
         authority,
         client: client.id,
-        scope: params.required("scope").map_err(back)?.to_owned(),
+        scope: scope(params, wants).map_err(back)?,
+        wants,
+        version1: false,
         challenge: challenge(params).map_err(back)?,
         prompt: prompt(params).map_err(back)?,
         max_age: max_age(params).map_err(back)?,
-        nonce: params.get("nonce").map(str::to_owned),
+        nonce: nonce(params, wants).map_err(back)?,
         login_hint: params.get("login_hint").map(str::to_owned),
         claims: ClaimsRequest::of(params).map_err(back)?,
         wants_client_info: params.get("client_info") == Some("1"),
@@ -105,19 +107,39 @@ fn response_mode(params: &Params) -> Result<ResponseMode, Refusal> {
     }
 }
 
-fn response_type(params: &Params) -> Result<(), Refusal> {
+/// One of the combinations of the discovery document, and what is not a code only where the registration has it on.
+fn response_type(params: &Params, client: &Application, mode: ResponseMode) -> Result<ResponseType, Refusal> {
     let wanted = params.required("response_type")?;
-    let known = |t: &str| matches!(t, "code" | "id_token" | "token");
-    if wanted.is_empty() || !wanted.split(' ').all(known) {
+    let has = |name: &str| wanted.split(' ').any(|word| word == name);
+    let wants = ResponseType { code: has("code"), id_token: has("id_token"), token: has("token") };
+    let known = wanted.split(' ').all(|word| matches!(word, "code" | "id_token" | "token"));
+    if !known || (wants.code && wants.token) {
         return Err(RESPONSE_TYPE.into());
     }
-    if wanted.split(' ').any(|t| t == "id_token") {
+    if wants.id_token && !client.implicit_id_tokens {
         return Err(ID_TOKEN_NOT_ENABLED.into());
     }
-    if wanted.split(' ').any(|t| t == "token") {
+    if wants.token && !client.implicit_access_tokens {
         return Err(TOKEN_NOT_ENABLED.into());
     }
-    if wanted == "code" { Ok(()) } else { Err(RESPONSE_TYPE.into()) }
+    if (wants.id_token || wants.token) && mode == ResponseMode::Query {
+        return Err(RESPONSE_MODE.into());
+    }
+    Ok(wants)
+}
+
+fn scope(params: &Params, wants: ResponseType) -> Result<String, Refusal> {
+    let scope = params.required("scope")?;
+    if wants.id_token && !scope.split_whitespace().any(|word| word.eq_ignore_ascii_case("openid")) {
+        return Err(INVALID_SCOPE.about("An ID token needs the scope openid."));
+    }
+    Ok(scope.to_owned())
+}
+
+/// Without a nonce an ID token from the address bar could be another sign-in's (OpenID Connect Core 3.2.2.1).
+fn nonce(params: &Params, wants: ResponseType) -> Result<Option<String>, Refusal> {
+    let nonce = if wants.id_token { Some(params.required("nonce")?) } else { params.get("nonce") };
+    Ok(nonce.map(str::to_owned))
 }
 
 fn challenge(params: &Params) -> Result<Option<Challenge>, Refusal> {

@@ -83,6 +83,8 @@ pub struct OnBehalf<'a> {
     pub strength: &'a Strength,
     /// The tokens for this application, or its own, name the user's groups.
     pub name_groups: &'a dyn Fn(Uuid) -> bool,
+    /// They come straight from the authorization endpoint.
+    pub front_channel: bool,
 }
 
 impl Issue<'_> {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, Header, encode};
@@ -24,7 +25,7 @@ use crate::refusal::Refusal;
 use crate::scan;
 use crate::scopes::ResourceScopes;
 use crate::state::LabState;
-use crate::tokens::claims::{Issue, Lifetime, OnBehalf};
+use crate::tokens::claims::{Issue, Lifetime, OnBehalf, put};
 
 /// The success body of the token endpoint, members in Entra's order.
 #[derive(Serialize)]
@@ -72,6 +73,8 @@ pub struct ForUser<'a> {
     pub proof: Proof,
     pub claims: ClaimsRequest,
     pub version1: bool,
+    /// Straight from the authorization endpoint, without a code in between.
+    pub front_channel: bool,
 }
 
 impl ForUser<'_> {
@@ -91,29 +94,11 @@ impl ForUser<'_> {
         self.state.loops.must_not_loop(request, now)?;
         let scopes = permissions::granted(self.state, self.tenant, self.user, self.client, entry)?;
         let key = self.state.keys.active()?;
-        let of = OnBehalf {
-            user: self.user,
-            scopes: &scopes,
-            sid: self.sign_in.sid,
-            auth_time: self.sign_in.auth_time,
-            strength: &self.sign_in.strength,
-            name_groups: &|app| self.state.policies.is_on(Switch::GroupClaims, app),
-        };
-        let issue = |lifetime| Issue {
-            base_url: self.base_url,
-            tenant: self.tenant,
-            client: self.client,
-            lifetime,
-            proof: self.proof,
-            capable: self.claims.capable,
-        };
+        let names_groups = |app| self.state.policies.is_on(Switch::GroupClaims, app);
+        let of = self.on_behalf(&scopes, &names_groups);
         let lifetime = Lifetime::access(now, api, self.claims.capable);
-        let claims = issue(lifetime).user_access(api, &entry.prefix, &of);
-        let id_token = self.oidc.contains("openid").then(|| {
-            let nonce = self.nonce.as_deref();
-            let claims = issue(Lifetime::id(now)).id_token(&of, &self.oidc, nonce, self.wants_auth_time);
-            if self.version1 { issue(Lifetime::id(now)).as_version1(claims, &of) } else { claims }
-        });
+        let claims = self.issue(lifetime).user_access(api, &entry.prefix, &of);
+        let id_token = self.oidc.contains("openid").then(|| self.id_token(&of));
         Ok(TokenAnswer {
             token_type: "Bearer",
             scope: Some(granted_text(entry, &scopes)),
@@ -121,9 +106,7 @@ impl ForUser<'_> {
             ext_expires_in: lifetime.expires_in,
             refresh_in: lifetime.refresh_in(),
             access_token: sign(&key, &claims, api.access_token_version)?,
-            id_token: id_token
-                .map(|claims| sign(&key, &claims, if self.version1 { 1 } else { 2 }))
-                .transpose()?,
+            id_token: id_token.map(|claims| self.sign_id_token(&key, &claims)).transpose()?,
             client_info: self.wants_client_info.then(|| client_info(self.user, self.tenant.id)),
             foci: (self.wants_refresh_token && self.client.family).then_some("1"),
             refresh_token: self
@@ -131,6 +114,65 @@ impl ForUser<'_> {
                 .then(|| self.state.issued.refresh_token(self.sign_in, now)),
         })
     }
+
+    /// An ID token without an access token beside it in the answer of the token endpoint; it names by their hashes what
+    /// travels with it (OpenID Connect Core 3.3.2.11).
+    pub fn front_channel_id_token(
+        &self,
+        code: Option<&str>,
+        access_token: Option<&str>,
+    ) -> Result<String, Refusal> {
+        let names_groups = |app| self.state.policies.is_on(Switch::GroupClaims, app);
+        let mut claims = self.id_token(&self.on_behalf(&BTreeSet::new(), &names_groups));
+        for (name, value) in [("c_hash", code), ("at_hash", access_token)] {
+            if let Some(value) = value {
+                put(&mut claims, name, json!(half_of_the_hash(value)));
+            }
+        }
+        self.sign_id_token(&*self.state.keys.active()?, &claims)
+    }
+
+    fn on_behalf<'o>(
+        &'o self,
+        scopes: &'o BTreeSet<String>,
+        name_groups: &'o dyn Fn(Uuid) -> bool,
+    ) -> OnBehalf<'o> {
+        OnBehalf {
+            user: self.user,
+            scopes,
+            sid: self.sign_in.sid,
+            auth_time: self.sign_in.auth_time,
+            strength: &self.sign_in.strength,
+            name_groups,
+            front_channel: self.front_channel,
+        }
+    }
+
+    fn issue(&self, lifetime: Lifetime) -> Issue<'_> {
+        Issue {
+            base_url: self.base_url,
+            tenant: self.tenant,
+            client: self.client,
+            lifetime,
+            proof: self.proof,
+            capable: self.claims.capable,
+        }
+    }
+
+    fn id_token(&self, of: &OnBehalf<'_>) -> Map<String, Value> {
+        let issue = self.issue(Lifetime::id(self.state.clock.seconds()));
+        let claims = issue.id_token(of, &self.oidc, self.nonce.as_deref(), self.wants_auth_time);
+        if self.version1 { issue.as_version1(claims, of) } else { claims }
+    }
+
+    fn sign_id_token(&self, key: &SigningKey, claims: &Map<String, Value>) -> Result<String, Refusal> {
+        sign(key, claims, if self.version1 { 1 } else { 2 })
+    }
+}
+
+fn half_of_the_hash(value: &str) -> String {
+    let hash = digest(&SHA256, value.as_bytes());
+    URL_SAFE_NO_PAD.encode(&hash.as_ref()[..hash.as_ref().len() / 2])
 }
 
 /// The `scope` member: what was asked for as it was written, then what else is granted, then for

@@ -10,6 +10,8 @@ use crate::tokens::claims::{Issue, OnBehalf, put};
 
 /// As many groups fit a token; a client of somebody with more has to ask Graph.
 const MOST_GROUPS: usize = 200;
+/// As many fit one that travels in an address.
+const MOST_GROUPS_IN_FRONT: usize = 6;
 /// Where everybody signs in from.
 pub const ADDRESS: &str = "127.0.0.1";
 
@@ -37,7 +39,9 @@ pub fn put_all(
 fn put_groups(claims: &mut Map<String, Value>, issue: &Issue<'_>, of: &OnBehalf<'_>) {
     let (tenant, user) = (issue.tenant.id, of.user.id);
     let groups: Vec<Uuid> = issue.tenant.groups_of(user).map(|g| g.id).collect();
-    if groups.len() > MOST_GROUPS {
+    if of.front_channel && groups.len() > MOST_GROUPS_IN_FRONT {
+        put(claims, "hasgroups", json!(true));
+    } else if groups.len() > MOST_GROUPS {
         // Entra still names the retired Azure AD Graph here; clients ask Microsoft Graph for the same.
         let endpoint = format!("https://graph.windows.net/{tenant}/users/{user}/getMemberObjects");
         put(claims, "_claim_names", json!({ "groups": "src1" }));

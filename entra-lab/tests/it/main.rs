@@ -30,6 +30,7 @@ mod graph_registrations;
 mod groups;
 mod home_page;
 mod https;
+mod hybrid;
 mod jwks;
 mod logout;
 mod loops;

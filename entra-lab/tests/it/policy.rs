@@ -230,6 +230,33 @@ async fn disabled_applications_and_expired_secrets_are_switches() {
 }
 
 #[tokio::test]
+async fn a_device_that_nobody_has_and_a_factor_that_was_never_set_up_are_told_at_the_token_endpoint() {
+    let without_a_factor = DEFAULT_SEED.replace("otp = \"246810\"\n", "");
+    assert_ne!(without_a_factor, DEFAULT_SEED);
+    for (kind, code, suberror, seed) in [
+        ("require_compliant_device", 53000, "additional_action", DEFAULT_SEED),
+        ("require_mfa", 50079, "basic_action", without_a_factor.as_str()),
+    ] {
+        let lab = EntraLab::builder().seed_toml(seed).start().await.unwrap();
+        let before = tokens(&lab, &WEB_APP, ALICE, &format!("offline_access {API_SCOPE}")).await;
+        let graphs = set(&lab, json!({ "kind": kind, "resource": "Microsoft Graph" })).await["id"].clone();
+        let refused = exchange(&lab, before.text("access_token")).await;
+        refused.assert_refused(400, "invalid_grant", code);
+        assert_eq!(refused.text("suberror"), suberror);
+        let challenge = refused.body["claims"].as_str().unwrap_or_default();
+        assert_eq!(challenge.contains(graphs.as_str().unwrap()), code == 50079, "{}", refused.body);
+
+        set(&lab, json!({ "kind": kind, "resource": "web-api-obo" })).await;
+        let refresh = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", before.text("refresh_token")),
+            ("scope", API_SCOPE),
+        ];
+        token(&lab, &form(&WEB_APP, &refresh)).await.assert_refused(400, "invalid_grant", code);
+    }
+}
+
+#[tokio::test]
 async fn the_control_lists_removes_and_explains_itself() {
     let lab = lab().await;
     let id = set(&lab, json!({ "kind": "block" })).await["id"].clone();

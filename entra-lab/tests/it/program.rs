@@ -1,6 +1,6 @@
 //! The program: its settings, its first line, its exit codes.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
 
 fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
@@ -67,6 +67,46 @@ fn a_port_in_use_is_one_sentence_and_exit_code_1() {
     assert_eq!(output.status.code(), Some(1));
     let text = stderr(&output);
     assert!(text.contains(&address) && text.contains("in use") && text.lines().count() == 1, "{text}");
+}
+
+/// A control of a program that runs: status line and body.
+fn post(address: &str, path: &str, body: &str) -> String {
+    let host = address.strip_prefix("http://").unwrap();
+    let mut connection = std::net::TcpStream::connect(host).unwrap();
+    let head = format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+    let length = body.len();
+    write!(connection, "{head}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
+        .unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_seed_file_that_was_changed_is_read_again_and_a_wrong_one_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("my-seed.toml");
+    std::fs::write(&path, entra_lab::DEFAULT_SEED).unwrap();
+    let (_lab, address, _) = start(&[("ENTRA_LAB_SEED", path.to_str().unwrap())]);
+    let tenant = "10000000-0000-4000-8000-000000000001";
+    assert!(post(&address, "/lab/seed", "{}").contains(tenant));
+
+    let second = tenant.replace('1', "2");
+    let changed = entra_lab::DEFAULT_SEED.replace(tenant, &second).replace("contoso.test", "fabrikam.test");
+    std::fs::write(&path, &changed).unwrap();
+    let read = post(&address, "/lab/seed", "{}");
+    assert!(read.starts_with("HTTP/1.1 200") && read.contains(&second) && !read.contains(tenant), "{read}");
+
+    std::fs::write(&path, format!("{changed}\ncolour = \"red\"\n")).unwrap();
+    let refused = post(&address, "/lab/seed", "{}");
+    let line = format!("line {}", changed.lines().count() + 2);
+    assert!(refused.starts_with("HTTP/1.1 400") && refused.contains(&line), "{line} {refused}");
+    std::fs::remove_file(&path).unwrap();
+    let refused = post(&address, "/lab/seed", "{}");
+    assert!(refused.starts_with("HTTP/1.1 400") && refused.contains("my-seed.toml"), "{refused}");
+    // It goes back to the last one that was good.
+    assert!(post(&address, "/lab/reset", "{}").starts_with("HTTP/1.1 200"));
+    assert!(post(&address, "/lab/tenants", "{\"name\": \"x\"}").contains("@"), "people are still there");
 }
 
 #[test]
