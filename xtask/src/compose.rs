@@ -10,6 +10,8 @@ use anyhow::{Context, Result};
 use crate::{health, output, services, workspace};
 
 const PROJECT: &str = "chain-under-test";
+/// The profile with two of everything, behind one port.
+const REPLICAS: &str = "replicas";
 
 /// Is there an engine with compose? If not, why.
 pub fn engine() -> Result<(), &'static str> {
@@ -35,35 +37,18 @@ pub fn journeys() -> Result<()> {
         let _ = compose(&["logs", "--no-color", "--tail", "30"]).status();
     }
     // `--remove-orphans` takes along what a journey started beside the stack.
-    let down = workspace::run(compose(&[
-        "--profile",
-        "replicas",
-        "down",
-        "--volumes",
-        "--remove-orphans",
-        "--timeout",
-        "10",
-    ]));
+    let words = ["--profile", REPLICAS, "down", "--volumes", "--remove-orphans", "--timeout", "10"];
+    let down = workspace::run(compose(&words));
     done.and(down)
 }
 
 fn up_and_run() -> Result<()> {
-    workspace::run(compose(&["up", "--build", "--wait", "--wait-timeout", "120"]))
+    workspace::run(compose(&["--profile", REPLICAS, "up", "--build", "--wait", "--wait-timeout", "120"]))
         .context("The containers did not come up healthy")?;
-    // Not the person at a terminal, whose program is no container, nor the replicas, whose profile is brought up by hand.
-    // One after the other: they share one lab here, and some of them reset it or move its clock.
-    let mut journeys = workspace::cargo(&[
-        "test",
-        "-p",
-        "e2e",
-        "--",
-        "--test-threads",
-        "1",
-        "--skip",
-        "journey_7",
-        "--skip",
-        "replicas",
-    ]);
+    // Not the person at a terminal, whose program is no container. One after the other: they share one lab here, and
+    // some of them reset it or move its clock.
+    let words = ["test", "-p", "e2e", "--", "--test-threads", "1", "--skip", "journey_7"];
+    let mut journeys = workspace::cargo(&words);
     // They call compose themselves, and must mean the same project.
     journeys.env("E2E_STACK", "compose").env("COMPOSE_PROJECT_NAME", PROJECT);
     workspace::run(journeys)

@@ -91,6 +91,12 @@ impl AcquireTokenInteractive {
         self
     }
 
+    /// Where the user comes from (a domain): the sign-in page then need not ask, and goes to that organisation's.
+    pub fn domain_hint(mut self, domain: impl Into<String>) -> Self {
+        self.flow = self.flow.domain_hint(domain);
+        self
+    }
+
     /// The account that is meant to sign in again.
     pub fn account(self, account: &Account) -> Self {
         self.login_hint(&account.username)
@@ -111,6 +117,18 @@ impl AcquireTokenInteractive {
     /// Signs in to this tenant (id or domain) of the same authority instead of the configured one.
     pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
         self.flow = self.flow.tenant(tenant);
+        self
+    }
+
+    /// The id under which Entra and we log this sign-in, page and token request; new ones by default.
+    pub fn correlation_id(mut self, id: uuid::Uuid) -> Self {
+        self.flow = self.flow.correlation_id(id);
+        self
+    }
+
+    /// Adds a parameter to the address of the sign-in page. Names of the protocol are refused.
+    pub fn extra_query_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.flow = self.flow.extra_query_parameter(name, value);
         self
     }
 

@@ -59,6 +59,32 @@ async fn the_request_has_pkce_state_and_nonce_and_a_form_for_the_answer_and_no_s
 }
 
 #[tokio::test]
+async fn hints_ids_and_further_parameters_reach_the_sign_in_page_and_those_of_the_protocol_do_not() {
+    let lab = EntraLab::start().await.unwrap();
+    let desktop = client(&lab);
+    let (open, mut told) = browser();
+    let id = uuid::Uuid::from_u128(0x2222_2222_2222_4222_8222_2222_2222_2222);
+    let request = desktop
+        .acquire_token_interactive(access_as_user())
+        .domain_hint("contoso.test")
+        .correlation_id(id)
+        .extra_query_parameter("slice", "testslice")
+        .open_with(open);
+    let waiting = tokio::spawn(async move { request.await });
+
+    let address = told.recv().await.unwrap();
+    for (name, value) in
+        [("domain_hint", "contoso.test"), ("client-request-id", &id.to_string()), ("slice", "testslice")]
+    {
+        assert_eq!(parameter(&address, name), value);
+    }
+    waiting.abort();
+
+    let own = desktop.acquire_token_interactive(access_as_user()).extra_query_parameter("state", "mine");
+    assert!(matches!(own.open_with(|_| Ok(())).await, Err(Error::Config(_))));
+}
+
+#[tokio::test]
 async fn the_answer_may_come_in_the_query_where_that_was_asked_for() {
     let lab = EntraLab::start().await.unwrap();
     let desktop = client(&lab);
