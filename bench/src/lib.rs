@@ -27,6 +27,8 @@ pub const USER_SCOPES: &str = "User.Read";
 pub const TOKEN_BYTES: usize = 2_152;
 /// An incoming access token.
 pub const ASSERTION_BYTES: usize = 1_648;
+/// A refresh token, which nobody reads but Entra.
+const REFRESH_TOKEN_BYTES: usize = 1_300;
 const HOST: &str = "login.microsoftonline.com";
 
 /// A client with room for everything, and with an authority that is never asked.
@@ -82,7 +84,8 @@ pub fn homes(count: usize) -> Vec<String> {
     (0..count).map(|at| format!("{at:08x}-0000-4000-8000-00000000000a.{TENANT}")).collect()
 }
 
-fn account(home: String) -> Account {
+/// A user by the home account id.
+pub fn account(home: String) -> Account {
     Account { home_account_id: home, tenant_id: TENANT.into(), username: "alice@contoso.test".into() }
 }
 
@@ -97,6 +100,20 @@ pub fn user_tokens(homes: &[String]) -> String {
         (format!("{home}-{HOST}-{TENANT}"), entry)
     });
     document(tokens, accounts).to_string()
+}
+
+/// As [`user_tokens`], with the refresh token that a sign-in brings along.
+pub fn signed_in(homes: &[String]) -> String {
+    let mut document: Value = serde_json::from_str(&user_tokens(homes)).unwrap();
+    let tokens = homes.iter().map(|home| {
+        let entry = json!({
+            "credential_type": "RefreshToken", "home_account_id": home, "environment": HOST, "client_id": CLIENT,
+            "secret": home.clone() + &"r".repeat(REFRESH_TOKEN_BYTES - home.len()), "target": "User.Read profile openid email",
+        });
+        (format!("{home}-{HOST}-refreshtoken-{CLIENT}--"), entry)
+    });
+    document["RefreshToken"] = tokens.collect::<Map<_, _>>().into();
+    document.to_string()
 }
 
 /// A client of the token service at `host` with a token on behalf of each user.

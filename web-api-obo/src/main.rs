@@ -58,6 +58,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let users = bearer.require_scope(&settings.api.scope);
     let services = bearer.require_role(&settings.api.role);
     let shared = Shared { graph: DownstreamApi::new("Microsoft Graph", settings.graph, &client), client };
+    let health = actix::health_routes_with(settings.redis.clone());
     let reports = reports::begin(&shared, settings.redis);
     let url = Url::parse(&format!("http://{}", listener.local_addr()?))?;
     let server = HttpServer::new(move || {
@@ -73,7 +74,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             )
             .service(web::resource("/api/directory").wrap(services.clone()).route(web::get().to(directory)))
             .route("/openapi.json", web::get().to(|| async { web::Json(Document::openapi()) }))
-            .configure(actix::health_routes)
+            .configure(&health)
             .default_service(web::to(|| async { Err::<HttpResponse, _>(ApiError::not_found()) }))
             .wrap(actix::api_headers())
             .wrap(from_fn(actix::request_span))

@@ -16,7 +16,7 @@ pub struct Settings {
     pub api: ApiConfig,
     /// `GRAPH_BASE_URL`.
     pub graph: Url,
-    /// `REDIS_URL`, `REDIS_AUTH`, `CACHE_KEYS` or `CACHE_KEYS_FILE`: where replicas share their tokens; memory alone without it.
+    /// `REDIS_URL`, `REDIS_AUTH`, `REDIS_SENTINEL_…`, `CACHE_KEYS` or `CACHE_KEYS_FILE`: where replicas share their tokens; memory alone without it.
     pub redis: Option<RedisCache>,
     /// `LISTEN_ADDR`.
     pub listen: SocketAddr,

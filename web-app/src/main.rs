@@ -49,6 +49,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         .build()?;
     let listener = service::bind(settings.listen)?;
     service::until_reachable(&client).await?;
+    let health = actix::health_routes_with(settings.redis.clone());
     let public_url = settings::public_url(settings.public_url, &listener)?;
     let apis = Apis::new(&client, settings.api, settings.api_scopes, settings.graph);
     let sign_in = SignInRoutes::new(
@@ -74,7 +75,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             .route("/graph", web::get().to(graph))
             .route("/claims", web::get().to(claims))
             .route("/assets/{path:.*}", web::get().to(assets::asset))
-            .configure(actix::health_routes)
+            .configure(&health)
             .default_service(web::to(|| async { Err::<HttpResponse, _>(PageError::not_found()) }))
             // The last one comes first: headers around sessions around failure pages.
             .wrap(sign_in.failures())

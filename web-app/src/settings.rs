@@ -19,7 +19,7 @@ pub struct Settings {
     pub api: Url,
     /// `API_SCOPES`: what to ask for it.
     pub api_scopes: Scopes,
-    /// `REDIS_URL`, `REDIS_AUTH`, `CACHE_KEYS` or `CACHE_KEYS_FILE`: where replicas share tokens and sessions; memory alone without it.
+    /// `REDIS_URL`, `REDIS_AUTH`, `REDIS_SENTINEL_…`, `CACHE_KEYS` or `CACHE_KEYS_FILE`: where replicas share tokens and sessions; memory alone without it.
     pub redis: Option<RedisCache>,
     /// What the look at the settings needs to know: likely mistakes are logged at the start.
     pub deployment: Deployment,

@@ -29,6 +29,8 @@ pub use bearer::{BearerAuth, Guard, Guarded, RequireRole, RequireScope, RequireS
 pub use caller::{AnyCaller, AppCaller, UserCaller};
 pub use error_response::ApiError;
 pub use failure::{Failure, PageError};
+#[cfg(feature = "redis")]
+pub use health::health_routes_with;
 pub use health::{api_headers, health_routes};
 pub use request_span::request_span;
 pub use session::{CookieKey, SignedInUser};

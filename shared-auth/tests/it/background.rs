@@ -12,10 +12,10 @@ use shared_auth::{ApiConfig, Caller, ConfidentialClient, DownstreamApi, Error, U
 
 use crate::support::{API, WEB_APP, access_as_user, client, client_with_clock, sign_in};
 
-type Greetings = BackgroundWork<String, String>;
+pub type Greetings = BackgroundWork<String, String>;
 
 /// The user, as the API knows them after the check of their token.
-async fn caller(lab: &EntraLab, user: &str) -> UserClaims {
+pub async fn caller(lab: &EntraLab, user: &str) -> UserClaims {
     let token = sign_in(&client(lab, WEB_APP), user, &access_as_user()).await.result.access_token.clone();
     let validator = client(lab, API).access_token_validator(&ApiConfig::new(API));
     match validator.validate(token.expose_secret()).await.unwrap() {
@@ -31,13 +31,13 @@ async fn greet(graph: DownstreamApi, task: Task<String>) -> Result<String, Error
     Ok(format!("{}, {}!", task.input, me["displayName"].as_str().unwrap_or_default()))
 }
 
-fn worker(lab: &EntraLab, api: &ConfidentialClient, work: &Greetings) -> tokio::task::JoinHandle<()> {
+pub fn worker(lab: &EntraLab, api: &ConfidentialClient, work: &Greetings) -> tokio::task::JoinHandle<()> {
     let graph = DownstreamApi::new("Graph", lab.graph_url().parse().unwrap(), api);
     tokio::spawn(work.clone().run(move |task| greet(graph.clone(), task)))
 }
 
 /// What comes of it, within a few of the worker's looks.
-async fn outcome(work: &Greetings, user: &UserClaims, id: &TaskId) -> Progress<String> {
+pub async fn outcome(work: &Greetings, user: &UserClaims, id: &TaskId) -> Progress<String> {
     for _ in 0..1_000 {
         match work.progress(user, id).await.unwrap().expect("the work is known") {
             Progress::Accepted | Progress::Running => tokio::time::sleep(Duration::from_millis(10)).await,

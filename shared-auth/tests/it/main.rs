@@ -30,7 +30,15 @@ mod msal_cache;
 mod on_behalf_of;
 
 #[cfg(feature = "redis")]
+mod load;
+#[cfg(all(feature = "redis", feature = "actix"))]
+mod redis_health;
+#[cfg(feature = "redis")]
+mod redis_load;
+#[cfg(feature = "redis")]
 mod redis_outage;
+#[cfg(all(feature = "redis", feature = "actix"))]
+mod redis_raw;
 #[cfg(feature = "redis")]
 mod redis_replicas;
 #[cfg(feature = "redis")]

@@ -1,173 +1,21 @@
-//! A Redis of the test's own, on a free port, that can be stopped, paused and emptied.
+//! Redis servers for these tests, and replicas that share them.
 
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+#[allow(dead_code, unused_imports, reason = "each test program needs some of it")]
+#[path = "../servers/mod.rs"]
+mod servers;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_redis::redis::aio::MultiplexedConnection;
-use deadpool_redis::redis::{Client, FromRedisValue, cmd};
 use entra_lab::EntraLab;
 use shared_auth::{ConfidentialClient, KeyRing, ManualClock, RedisCache};
 
+pub use self::servers::{Cluster, OF_THE_SENTINELS, RedisServer, Sentinels, WATCHER};
 use crate::support::{now, registration};
 
 /// 32 times the letter `k` and 32 times the letter `o`, in base64.
 pub const KEY: &str = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=";
 pub const OLD_KEY: &str = "b29vb29vb29vb29vb29vb29vb29vb29vb29vb29vb28=";
-
-/// Stopped when it is dropped.
-pub struct RedisServer {
-    port: u16,
-    tls_port: String,
-    process: Child,
-}
-
-impl RedisServer {
-    pub async fn start() -> Self {
-        Self::start_with(&[]).await
-    }
-
-    /// With more options; `TLS` stands for a second free port.
-    pub async fn start_with(options: &[&str]) -> Self {
-        let (port, tls_port) = (free_port(), free_port().to_string());
-        let options: Vec<_> =
-            options.iter().map(|word| if *word == "TLS" { tls_port.as_str() } else { word }).collect();
-        let server = Self { port, tls_port: tls_port.clone(), process: spawn(port, &options) };
-        server.ready().await;
-        server
-    }
-
-    /// A sentinel with its configuration, which it also writes to.
-    pub async fn sentinel(port: u16, configuration: &Path) -> Self {
-        let process = Command::new("redis-server")
-            .arg(configuration)
-            .arg("--sentinel")
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("these tests need redis-server: apt-get install redis-server");
-        let sentinel = Self { port, tls_port: String::new(), process };
-        sentinel.ready().await;
-        sentinel
-    }
-
-    pub fn tls_port(&self) -> &str {
-        &self.tls_port
-    }
-
-    pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    /// Kills it; what it held is gone.
-    pub fn stop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-
-    /// Starts it again on the same port, empty.
-    pub async fn start_again(&mut self) {
-        self.process = spawn(self.port, &[]);
-        self.ready().await;
-    }
-
-    /// The process exists and its port is open, but nothing answers.
-    pub fn pause(&self) {
-        self.signal("-STOP");
-    }
-
-    pub fn resume(&self) {
-        self.signal("-CONT");
-    }
-
-    /// Runs one command, such as `["CONFIG", "SET", "maxmemory", "1mb"]`.
-    pub async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
-        let mut command = cmd(words[0]);
-        command.arg(&words[1..]);
-        command.query_async(&mut self.connection().await).await.unwrap()
-    }
-
-    /// How many commands clients have sent so far, by name; not those of connecting, health checks and this.
-    pub async fn calls(&self) -> Vec<(String, u64)> {
-        let info: String = self.command(&["INFO", "commandstats"]).await;
-        let ours =
-            ["client", "hello", "info", "config", "ping", "subscribe", "select", "auth", "keys", "scan"];
-        info.lines()
-            .filter_map(|line| {
-                let (name, figures) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
-                let name = name.split('|').next()?;
-                (!ours.contains(&name))
-                    .then(|| (name.to_owned(), figures.split(',').next().unwrap().parse().unwrap()))
-            })
-            .collect()
-    }
-
-    /// Everything that lies in it: names and values, fields and members.
-    pub async fn everything(&self) -> Vec<Vec<u8>> {
-        let mut connection = self.connection().await;
-        let keys: Vec<Vec<u8>> = cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
-        let mut all = keys.clone();
-        for key in keys {
-            let kind: String = cmd("TYPE").arg(&key).query_async(&mut connection).await.unwrap();
-            let read = match kind.as_str() {
-                "hash" => cmd("HGETALL").arg(&key).clone(),
-                "zset" => cmd("ZRANGE").arg(&key).arg(0).arg(-1).clone(),
-                "string" => {
-                    all.push(cmd("GET").arg(&key).query_async(&mut connection).await.unwrap());
-                    continue;
-                }
-                other => panic!("a {other}"),
-            };
-            let values: Vec<Vec<u8>> = read.query_async(&mut connection).await.unwrap();
-            all.extend(values);
-        }
-        all
-    }
-
-    pub async fn connection(&self) -> MultiplexedConnection {
-        Client::open(self.url()).unwrap().get_multiplexed_async_connection().await.unwrap()
-    }
-
-    async fn ready(&self) {
-        for _ in 0..400 {
-            if let Ok(mut connection) =
-                Client::open(self.url()).unwrap().get_multiplexed_async_connection().await
-                && cmd("PING").query_async::<String>(&mut connection).await.is_ok()
-            {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("redis-server does not start on port {}", self.port);
-    }
-
-    fn signal(&self, signal: &str) {
-        let done = Command::new("kill").arg(signal).arg(self.process.id().to_string()).status().unwrap();
-        assert!(done.success());
-    }
-}
-
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn spawn(port: u16, options: &[&str]) -> Child {
-    Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-        .args(options)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("these tests need redis-server: apt-get install redis-server")
-}
-
-impl Drop for RedisServer {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 pub fn cache(redis: &RedisServer) -> RedisCache {
     cache_with_keys(redis, KEY)

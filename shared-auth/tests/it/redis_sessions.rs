@@ -17,7 +17,7 @@ use crate::redis_server::{RedisServer, cache, within_a_second};
 use crate::support::{Person, WEB_APP, access_as_user, now, registration};
 
 /// Signs users in; replicas share a Redis and the key of the cookie.
-fn routes(lab: &EntraLab, redis: &RedisServer, clock: &ManualClock) -> SignInRoutes {
+pub fn routes(lab: &EntraLab, redis: &RedisServer, clock: &ManualClock) -> SignInRoutes {
     let cache = cache(redis);
     let client = shared_auth::ConfidentialClient::builder(registration(lab, WEB_APP))
         .shared_cache(cache.clone())
@@ -34,14 +34,14 @@ fn routes(lab: &EntraLab, redis: &RedisServer, clock: &ManualClock) -> SignInRou
 }
 
 /// A replica of the app, listening.
-struct Replica {
+pub struct Replica {
     url: String,
     server: ServerHandle,
     http: reqwest::Client,
 }
 
 impl Replica {
-    async fn start(routes: SignInRoutes) -> Self {
+    pub async fn start(routes: SignInRoutes) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = HttpServer::new(move || {
@@ -60,7 +60,7 @@ impl Replica {
     }
 
     /// Asks as `browser` and keeps the cookie that comes back.
-    async fn get(&self, browser: &mut Browser, path: &str) -> Answer {
+    pub async fn get(&self, browser: &mut Browser, path: &str) -> Answer {
         self.send(browser, self.http.get(format!("{}{path}", self.url))).await
     }
 
@@ -79,7 +79,7 @@ impl Replica {
         Answer { status: answer.status().as_u16(), location, body: answer.text().await.unwrap() }
     }
 
-    async fn sign_in(&self, browser: &mut Browser, user: &str) {
+    pub async fn sign_in(&self, browser: &mut Browser, user: &str) {
         let to_entra = self.get(browser, "/auth/sign-in?return_to=/hello").await.location.unwrap();
         let back = Person::default().sign_in(&to_entra, user).await;
         let done = self.get(browser, &format!("/signin-oidc?{back}")).await;
@@ -92,15 +92,15 @@ impl Replica {
 }
 
 #[derive(Default, Clone)]
-struct Browser {
-    cookie: Option<String>,
+pub struct Browser {
+    pub cookie: Option<String>,
 }
 
 #[derive(Debug)]
-struct Answer {
+pub struct Answer {
     status: u16,
     location: Option<String>,
-    body: String,
+    pub body: String,
 }
 
 async fn home(user: Option<SignedInUser>) -> String {
@@ -112,7 +112,7 @@ async fn hello(user: SignedInUser) -> Result<String, PageError> {
     Ok(format!("{}|{}", user.name(), user.csrf_token()))
 }
 
-async fn start() -> (EntraLab, RedisServer, ManualClock) {
+pub async fn start() -> (EntraLab, RedisServer, ManualClock) {
     (EntraLab::start().await.unwrap(), RedisServer::start().await, ManualClock::at(now()))
 }
 
@@ -217,6 +217,37 @@ async fn a_cookie_with_an_empty_token_cache_leads_to_a_sign_in_for_the_same_user
     assert_eq!(answer.status, 303, "{}", answer.body);
     let to_entra = other.get(&mut alice, &answer.location.unwrap()).await.location.unwrap();
     assert!(to_entra.contains("login_hint=alice"), "{to_entra}");
+}
+
+#[tokio::test]
+async fn whoever_lost_a_session_or_its_tokens_is_signed_in_again_without_a_question() {
+    let (lab, redis, clock) = start().await;
+    let (mut person, mut alice) = (Person::default(), Browser::default());
+    let first = Replica::start(routes(&lab, &redis, &clock)).await;
+    let to_entra = first.get(&mut alice, "/auth/sign-in?return_to=/hello").await.location.unwrap();
+    let back = person.sign_in(&to_entra, "alice").await;
+    assert_eq!(first.get(&mut alice, &format!("/signin-oidc?{back}")).await.status, 303);
+
+    for (lost, knows_who) in [("auth:*:p:*", true), ("auth:*:s:*", false), ("*", false)] {
+        let keys: Vec<String> = redis.command(&["KEYS", lost]).await;
+        assert!(!keys.is_empty(), "{lost}");
+        for key in keys {
+            let _: i64 = redis.command(&["DEL", &key]).await;
+        }
+        // Nothing in memory either.
+        let app = Replica::start(routes(&lab, &redis, &clock)).await;
+
+        let again = app.get(&mut alice, "/hello").await;
+        assert_eq!(again.status, 303, "{lost}: no error page but the way to Entra: {}", again.body);
+        let to_entra = app.get(&mut alice, &again.location.unwrap()).await.location.unwrap();
+        // Who is in a session is the session's to know: the cookie tells nobody.
+        assert_eq!(to_entra.contains("login_hint=alice"), knows_who, "{lost}: {to_entra}");
+        assert!(!to_entra.contains("prompt="), "{lost}: {to_entra}");
+        let back = person.silently(&to_entra).await.unwrap_or_else(|| panic!("{lost}: a page asks"));
+        let done = app.get(&mut alice, &format!("/signin-oidc?{back}")).await;
+        assert_eq!((done.status, done.location.as_deref()), (303, Some("/hello")), "{lost}: {}", done.body);
+        assert!(app.get(&mut alice, "/hello").await.body.starts_with("Alice Kim"), "{lost}");
+    }
 }
 
 #[tokio::test]

@@ -95,6 +95,47 @@ async fn a_hit_in_memory_asks_redis_nothing_and_a_miss_asks_once() {
     assert_eq!(sum(&after), sum(&before) + 1, "one command: {before:?} {after:?}");
 }
 
+/// How often the server has read from a connection: each round trip begins with one.
+async fn reads(redis: &RedisServer) -> u64 {
+    let info: String = redis.command(&["INFO", "stats"]).await;
+    let figure = info.lines().find_map(|line| line.strip_prefix("total_reads_processed:")).unwrap();
+    figure.trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_lookup_is_one_round_trip_and_so_is_a_write_as_the_server_counts_them() {
+    const TIMES: u64 = 3; // All together fewer than what counts as a loop.
+    let (lab, redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);
+    let builder = ConfidentialClient::builder(registration(&lab, DAEMON)).shared_cache(cache(&redis));
+    let small = builder.memory_limit_bytes(1).build().unwrap();
+    small.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap();
+    let round_trips = async |writes: bool, client: &ConfidentialClient| {
+        let (before, measured) = (reads(&redis).await, reads(&redis).await);
+        for _ in 0..TIMES {
+            let asked = client.acquire_token_for_client(GRAPH_DEFAULT);
+            let token = if writes { asked.force_refresh().await } else { asked.await }.unwrap();
+            assert_eq!(token.source == TokenSource::Cache, !writes);
+        }
+        reads(&redis).await - measured - (measured - before)
+    };
+
+    // Only the connection that listens says something of its own accord, rarely: what it says comes on top.
+    let mut seen = Vec::new();
+    while seen.last() != Some(&TIMES) {
+        assert!(seen.len() < 5, "{TIMES} lookups in {seen:?} round trips");
+        seen.push(round_trips(false, &small).await);
+    }
+    // It looks for the latest refresh token first, then writes: two.
+    let usual = replica(&lab, DAEMON, &redis);
+    usual.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await; // It listens by now.
+    let mut seen = Vec::new();
+    while seen.last() != Some(&(2 * TIMES)) {
+        assert!(seen.len() < 4, "{TIMES} lookups and writes in {seen:?} round trips");
+        seen.push(round_trips(true, &usual).await);
+    }
+}
+
 #[tokio::test]
 async fn a_replica_whose_memory_has_no_room_is_served_by_redis() {
     let (lab, redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);

@@ -1,15 +1,15 @@
 //! Redis as it is run in earnest: a cluster, a master with sentinels, TLS with an authority of one's own, Entra's token for
 //! a password. Real servers, all of them.
 
-use std::process::Command;
 use std::time::Duration;
 
 use entra_lab::EntraLab;
-use shared_auth::{ClientCredential, ConfidentialClient, KeyRing, RedisCache, TokenSource};
-use tempfile::TempDir;
+use shared_auth::{ClientCredential, ConfidentialClient, Env, KeyRing, RedisCache, TokenSource};
 
 use crate::credentials::sts::Sts;
-use crate::redis_server::{KEY, RedisServer, free_port, replica_with, within_a_second};
+use crate::redis_server::{
+    Cluster, KEY, OF_THE_SENTINELS, RedisServer, Sentinels, WATCHER, replica_with, within_a_second,
+};
 use crate::redis_sharing::assertion_of;
 use crate::support::{API, DAEMON, GRAPH_DEFAULT, token_requests};
 
@@ -21,152 +21,6 @@ fn keys() -> KeyRing {
 
 fn connected(url: &str) -> RedisCache {
     RedisCache::connect(url, keys()).unwrap()
-}
-
-fn cli(words: &[&str]) -> String {
-    let done = Command::new("redis-cli").args(words).output().expect("redis-cli comes with redis-server");
-    let said = String::from_utf8_lossy(&done.stdout).into_owned();
-    assert!(done.status.success(), "{words:?}: {said}");
-    said
-}
-
-/// Waits until something holds; elections take seconds.
-async fn until(what: &str, holds: impl Fn() -> bool) {
-    for _ in 0..600 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("not within half a minute: {what}");
-}
-
-/// Three masters that share the slots.
-pub struct Cluster {
-    nodes: Vec<RedisServer>,
-    _folder: TempDir,
-}
-
-impl Cluster {
-    pub async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut nodes = Vec::new();
-        for number in 0..3 {
-            let (file, bus) = (format!("nodes-{number}.conf"), free_port().to_string());
-            let options =
-                ["--cluster-enabled", "yes", "--cluster-config-file", &file, "--cluster-port", &bus];
-            let folder = ["--dir", folder.path().to_str().unwrap(), "--cluster-node-timeout", "2000"];
-            nodes.push(RedisServer::start_with(&[&options[..], &folder].concat()).await);
-        }
-        let addresses: Vec<_> = nodes.iter().map(|node| node.url().replace("redis://", "")).collect();
-        let addresses: Vec<_> = addresses.iter().map(String::as_str).collect();
-        cli(&[&["--cluster", "create"], &addresses[..], &["--cluster-yes"]].concat());
-        let cluster = Self { nodes, _folder: folder };
-        until("the nodes agree on the slots", || {
-            addresses.iter().all(|address| {
-                let port = address.rsplit(':').next().unwrap();
-                cli(&["-p", port, "cluster", "info"]).contains("cluster_state:ok")
-            })
-        })
-        .await;
-        cluster
-    }
-
-    pub fn url(&self) -> String {
-        let hosts: Vec<_> = self.nodes.iter().map(|node| node.url().replace("redis://", "")).collect();
-        format!("redis-cluster://{}", hosts.join(","))
-    }
-
-    async fn keys(&self) -> Vec<usize> {
-        let mut keys = Vec::new();
-        for node in &self.nodes {
-            keys.push(node.command::<Vec<String>>(&["KEYS", "*"]).await.len());
-        }
-        keys
-    }
-
-    /// Moves every slot of the first node, with what lies in it, to the second one.
-    pub async fn move_slots(&self) {
-        let id = |node: &RedisServer| {
-            let port = node.url().rsplit(':').next().unwrap().to_owned();
-            cli(&["-p", &port, "cluster", "myid"]).trim().to_owned()
-        };
-        let (from, to) = (id(&self.nodes[0]), id(&self.nodes[1]));
-        let address = self.nodes[0].url().replace("redis://", "");
-        tokio::task::spawn_blocking(move || {
-            let slots = ["--cluster-slots", "5461", "--cluster-yes"];
-            let words = ["--cluster", "reshard", &address, "--cluster-from", &from, "--cluster-to", &to];
-            cli(&[&words[..], &slots].concat());
-        })
-        .await
-        .unwrap();
-    }
-}
-
-/// A master, a replica of it, and three sentinels that watch them.
-pub struct Sentinels {
-    servers: Vec<RedisServer>,
-    sentinels: Vec<RedisServer>,
-    _folder: TempDir,
-}
-
-impl Sentinels {
-    pub async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let master = RedisServer::start().await;
-        let port = master.url().rsplit(':').next().unwrap().to_owned();
-        let replica = RedisServer::start_with(&["--replicaof", "127.0.0.1", &port]).await;
-        let mut sentinels = Vec::new();
-        for number in 0..3 {
-            let file = folder.path().join(format!("sentinel-{number}.conf"));
-            let own = free_port();
-            let text = format!(
-                "port {own}\nbind 127.0.0.1\ndir {}\nsentinel monitor mymaster 127.0.0.1 {port} 2\n\
-                 sentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 5000\n",
-                folder.path().display()
-            );
-            std::fs::write(&file, text).unwrap();
-            sentinels.push(RedisServer::sentinel(own, &file).await);
-        }
-        let all = Self { servers: vec![master, replica], sentinels, _folder: folder };
-        until("each sentinel knows the others and the replica", || {
-            all.ports().iter().all(|port| {
-                let told = cli(&["-p", port, "sentinel", "master", "mymaster"]);
-                let after =
-                    |name: &str| told.lines().skip_while(|line| *line != name).nth(1).map(str::to_owned);
-                after("num-other-sentinels").as_deref() == Some("2")
-                    && after("num-slaves").as_deref() == Some("1")
-            })
-        })
-        .await;
-        all
-    }
-
-    fn ports(&self) -> Vec<String> {
-        self.sentinels.iter().map(|one| one.url().rsplit(':').next().unwrap().to_owned()).collect()
-    }
-
-    pub fn url(&self) -> String {
-        let hosts: Vec<_> = self.ports().iter().map(|port| format!("127.0.0.1:{port}")).collect();
-        format!("redis-sentinel://{}/mymaster", hosts.join(","))
-    }
-
-    /// Kills the master and waits until the sentinels have made the replica one.
-    pub async fn fail_over(&mut self) {
-        self.servers[0].stop();
-        let replica = self.servers[1].url().rsplit(':').next().unwrap().to_owned();
-        let ports = self.ports();
-        until("the replica is the master", || {
-            ports.iter().all(|port| {
-                cli(&["-p", port, "sentinel", "get-master-addr-by-name", "mymaster"]).contains(&replica)
-            })
-        })
-        .await;
-    }
-
-    pub fn survivor(&self) -> &RedisServer {
-        &self.servers[1]
-    }
 }
 
 #[tokio::test]
@@ -267,6 +121,52 @@ async fn when_the_sentinels_name_another_master_the_replicas_follow() {
     }
     assert!(shared, "the new master is not used");
     assert!(!redis.survivor().everything().await.is_empty());
+}
+
+#[tokio::test]
+async fn sentinels_have_a_password_of_their_own() {
+    let (lab, redis) = (EntraLab::start().await.unwrap(), Sentinels::start_guarded().await);
+    let with = |account: Option<(Option<&str>, &str)>| {
+        let builder = RedisCache::builder(&redis.url(), keys());
+        match account {
+            Some((user, password)) => builder.sentinel_account(user, password),
+            None => builder,
+        }
+        .build()
+        .unwrap()
+    };
+    let (watcher, secret) = WATCHER;
+    for (account, is_right) in [
+        (Some((None, OF_THE_SENTINELS)), true),
+        (Some((Some(watcher), secret)), true),
+        (Some((Some(watcher), OF_THE_SENTINELS)), false),
+        (None, false),
+    ] {
+        let cache = with(account);
+        let daemon = replica_with(&lab, DAEMON, cache.clone());
+        daemon.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap();
+        assert_eq!(cache.state().failures == 0, is_right, "{:?}", cache.state());
+        assert!(!format!("{cache:?}").contains("s3ntinel"));
+    }
+    let next = replica_with(&lab, DAEMON, with(Some((None, OF_THE_SENTINELS))));
+    assert_eq!(next.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap().source, TokenSource::Cache);
+}
+
+#[test]
+fn a_password_for_sentinels_comes_from_the_environment_and_only_where_there_are_any() {
+    let read = |pairs: &[(&str, &str)]| {
+        let all = pairs.iter().copied().chain([("CACHE_KEYS", KEY)]);
+        Env::from_pairs(all).read(RedisCache::from_env).map(|redis| redis.is_some())
+    };
+    let sentinels = ("REDIS_URL", "redis-sentinel://127.0.0.1:26379/mymaster");
+    let (user, password) = (("REDIS_SENTINEL_USER", "watcher"), ("REDIS_SENTINEL_PASSWORD", "s3ntinel"));
+
+    assert!(read(&[sentinels, password]).unwrap());
+    assert!(read(&[sentinels, user, password]).unwrap());
+    let refused = read(&[("REDIS_URL", "redis://127.0.0.1"), password]).unwrap_err().to_string();
+    assert!(refused.contains("REDIS_SENTINEL_PASSWORD") && !refused.contains("s3ntinel"), "{refused}");
+    let refused = read(&[sentinels, user]).unwrap_err().to_string();
+    assert!(refused.contains("REDIS_SENTINEL_USER"), "{refused}");
 }
 
 #[tokio::test]

@@ -91,6 +91,16 @@ impl Person {
         }
     }
 
+    /// The query that reaches the redirect URI where no page asks the person for anything.
+    #[cfg(all(feature = "redis", feature = "actix"))]
+    pub async fn silently(&self, authorization_url: &str) -> Option<String> {
+        let cookies: Vec<String> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let answer = http().get(authorization_url).header("cookie", cookies.join("; ")).send().await.unwrap();
+        let back = answer.url().join(answer.headers().get("location")?.to_str().unwrap()).unwrap();
+        (back.origin() != answer.url().origin()).then(|| back.query().unwrap_or_default().to_owned())
+    }
+
     /// As [`sign_in`](Self::sign_in), with the whole address to which the browser is sent.
     #[cfg(feature = "desktop")]
     pub async fn sign_in_for_address(&mut self, authorization_url: &str, user: &str) -> url::Url {

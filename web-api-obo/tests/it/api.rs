@@ -54,8 +54,14 @@ pub struct Api {
 
 impl Api {
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With more settings.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
         let lab = EntraLab::builder().seed_toml(&agreed()).start().await.unwrap();
-        let mut child = command_for(&lab).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = command_for(&lab);
+        let mut child = command.envs(settings.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let url = lines
             .by_ref()

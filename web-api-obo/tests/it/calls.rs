@@ -156,3 +156,22 @@ async fn health_is_asked_by_the_subcommand() {
     #[cfg(unix)]
     assert!(!healthy(api.address()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_ready_without_its_redis_says_so_and_serves() {
+    const KEYS: &str = "YSBrZXkgZm9yIHRoZSBsYWIgb25seSwgMzIgYnl0ZXM=";
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("redis://:s3cret@{nobody}");
+    let api = Api::start_with(&[("REDIS_URL", &url), ("CACHE_KEYS", KEYS)]).await;
+
+    for _ in 0..6 {
+        let answer = api.get("/health/ready").send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.text().await.unwrap(), r#"{"redis":"away","status":"degraded"}"#);
+    }
+    let mut healthcheck = crate::api::command();
+    assert!(healthcheck.env("LISTEN_ADDR", api.address()).arg("healthcheck").status().unwrap().success());
+    let alice = api.user_token("alice").await;
+    let profile = api.get("/api/profile").bearer_auth(alice).send().await.unwrap();
+    assert_eq!(profile.status(), 200);
+}

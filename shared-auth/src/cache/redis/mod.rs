@@ -19,14 +19,18 @@ mod cluster;
 mod credentials;
 mod link;
 mod notices;
-#[cfg(test)]
-pub(super) mod process;
 mod scripts;
 mod server;
+#[cfg(test)]
+#[allow(dead_code, unused_imports, reason = "the tests over the library's surface need the rest")]
+#[path = "../../../tests/servers/mod.rs"]
+pub(super) mod servers;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+use deadpool_redis::redis::Pipeline;
 
 pub(super) use self::backend::RedisBackend;
 use self::credentials::Credentials;
@@ -38,6 +42,7 @@ use crate::clock::SharedClock;
 use crate::env::{ConfigError, Env};
 
 const URL: &str = "REDIS_URL";
+const SENTINEL_PASSWORD: &str = "REDIS_SENTINEL_PASSWORD";
 
 /// A Redis that replicas share, and the keys that seal what lies there. Clones share the connection.
 ///
@@ -84,6 +89,7 @@ pub struct RedisCacheBuilder {
     limit: Duration,
     authorities: Option<Vec<u8>>,
     entra: bool,
+    sentinel_account: Option<(Option<String>, String)>,
 }
 
 impl RedisCacheBuilder {
@@ -110,6 +116,21 @@ impl RedisCacheBuilder {
         self
     }
 
+    /// How the sentinels themselves are asked, where they have a password of their own; user name and password in the address
+    /// are for the Redis that they name. `None` as a user is the `default` one.
+    ///
+    /// ```
+    /// # let keys: shared_auth::KeyRing = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=".parse()?;
+    /// let url = "redis-sentinel://:of-redis@host:26379,host2:26379/mymaster";
+    /// let redis = shared_auth::RedisCache::builder(url, keys).sentinel_account(None, "of-the-sentinels").build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn sentinel_account(mut self, user: Option<&str>, password: &str) -> Self {
+        self.sentinel_account = Some((user.map(str::to_owned), password.to_owned()));
+        self
+    }
+
     /// The cache. Nothing is sent yet: it is connected to when it is first needed, and a Redis that is away then is looked
     /// for again.
     ///
@@ -118,9 +139,17 @@ impl RedisCacheBuilder {
     /// the clear. It does not repeat the address, which may hold a password.
     pub fn build(self) -> Result<RedisCache, ConfigError> {
         let problem = |reason: &str| ConfigError::new(URL, reason.to_owned());
-        let address = Address::parse(&self.url).ok_or_else(|| {
+        let mut address = Address::parse(&self.url).ok_or_else(|| {
             problem("is not an address such as redis://host:6379, rediss://user:password@host:6380, redis-sentinel://host:26379,host2:26379/mymaster or redis-cluster://host:6379,host2:6379")
         })?;
+        if let Some((user, password)) = self.sentinel_account
+            && !address.set_sentinel_account(user, password)
+        {
+            return Err(ConfigError::new(
+                SENTINEL_PASSWORD,
+                "is set, and REDIS_URL names no sentinels (redis-sentinel://)",
+            ));
+        }
         let entra = match self.entra {
             false => None,
             true if address.has_password() => {
@@ -190,12 +219,20 @@ impl RedisCache {
 
     /// A Redis with options.
     pub fn builder(url: &str, keys: KeyRing) -> RedisCacheBuilder {
-        RedisCacheBuilder { url: url.to_owned(), keys, limit: TIME_LIMIT, authorities: None, entra: false }
+        RedisCacheBuilder {
+            url: url.to_owned(),
+            keys,
+            limit: TIME_LIMIT,
+            authorities: None,
+            entra: false,
+            sentinel_account: None,
+        }
     }
 
     /// Reads `REDIS_URL` and, required with it, `CACHE_KEYS` or `CACHE_KEYS_FILE`; `REDIS_AUTH=entra` for
-    /// [Entra's token](RedisCacheBuilder::entra) in place of a password, and `EXTRA_CA_CERTS` for TLS. Without `REDIS_URL`
-    /// there is no Redis. The outer `None` means that a problem was noted.
+    /// [Entra's token](RedisCacheBuilder::entra) in place of a password, `REDIS_SENTINEL_PASSWORD` and
+    /// `REDIS_SENTINEL_USER` for sentinels that have [one of their own](RedisCacheBuilder::sentinel_account), and
+    /// `EXTRA_CA_CERTS` for TLS. Without `REDIS_URL` there is no Redis. The outer `None` means that a problem was noted.
     #[allow(clippy::option_option, reason = "absent and malformed are different answers")]
     pub fn from_env(env: &mut Env) -> Option<Option<Self>> {
         let url = env.optional::<String>(URL);
@@ -209,6 +246,12 @@ impl RedisCache {
             }
             None => None,
         };
+        let user = env.optional::<String>("REDIS_SENTINEL_USER");
+        let password = env.optional::<String>(SENTINEL_PASSWORD);
+        if matches!((&user, &password), (Some(Some(_)), Some(None))) {
+            env.note("REDIS_SENTINEL_USER", "is set without REDIS_SENTINEL_PASSWORD");
+            return None;
+        }
         let authorities = crate::config::extra_ca_certs(env);
         let (Some(url), keys) = (url?, keys?) else { return Some(None) };
         let Some(keys) = keys else {
@@ -217,10 +260,12 @@ impl RedisCache {
         };
         let mut builder = Self::builder(&url, keys);
         (builder.entra, builder.authorities) = (entra?, authorities?);
+        let user = user?;
+        builder.sentinel_account = password?.map(|password| (user, password));
         match builder.build() {
             Ok(redis) => Some(Some(redis)),
             Err(error) => {
-                error.problems.into_iter().for_each(|problem| env.note(URL, problem.reason));
+                error.problems.into_iter().for_each(|problem| env.note(problem.name, problem.reason));
                 None
             }
         }
@@ -249,7 +294,17 @@ impl RedisCache {
         SharedLevel::new(Arc::new(backend), self.keys, clock)
     }
 
-    /// For readiness and metrics. A service is ready while Redis is away: it goes on without it.
+    /// Asks Redis now, in one round trip within the time limit; while the circuit is open it is not asked. For readiness,
+    /// also of a service that nobody else asks for anything; `actix::health_routes_with` answers with it.
+    pub async fn check(&self) -> RedisState {
+        let mut ping = Pipeline::new();
+        ping.cmd("PING");
+        let available = self.link.run(&ping).await.is_ok();
+        RedisState { available, ..self.state() }
+    }
+
+    /// How it stood with Redis at the last calls, without asking. A service is ready while Redis is away: it goes on
+    /// without it.
     pub fn state(&self) -> RedisState {
         let link = &self.link;
         RedisState {

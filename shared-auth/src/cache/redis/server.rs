@@ -31,6 +31,8 @@ pub(super) struct Address {
     user: Option<String>,
     password: Option<String>,
     database: i64,
+    /// How the sentinels themselves know us, where they have a password: user and password.
+    sentinel_account: Option<(Option<String>, String)>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -86,7 +88,14 @@ impl Address {
             user: Some(decoded(user)?).filter(|user| !user.is_empty()),
             password: password.map(decoded).map_or(Some(None), |word| word.map(Some))?,
             database,
+            sentinel_account: None,
         })
+    }
+
+    /// Who asks the sentinels. False where there are none.
+    pub fn set_sentinel_account(&mut self, user: Option<String>, password: String) -> bool {
+        self.sentinel_account = Some((user, password));
+        matches!(self.kind, Kind::Sentinel(_))
     }
 
     /// Who connects, where the address says so: with Entra, the object id of the application.
@@ -186,6 +195,12 @@ impl Server {
                 }
                 if let Some(password) = &address.password {
                     builder = builder.set_client_to_redis_password(password);
+                }
+                if let Some((user, password)) = &address.sentinel_account {
+                    builder = builder.set_client_to_sentinel_password(password);
+                    if let Some(user) = user {
+                        builder = builder.set_client_to_sentinel_username(user);
+                    }
                 }
                 if let Some(mode) = mode {
                     builder =
