@@ -9,7 +9,7 @@ mod support;
 
 #[cfg(feature = "redis")]
 #[path = "it/redis_server.rs"]
-#[allow(dead_code, reason = "the other binary uses the rest of it")]
+#[allow(dead_code, unused_imports, reason = "the other binary uses the rest of it")]
 mod redis_server;
 
 #[path = "otel/collector.rs"]

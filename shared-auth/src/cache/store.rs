@@ -351,7 +351,8 @@ impl<K: TokenKind> TokenStore<K> {
         self.may_ask(throttle_key)?;
         let mut lease = None;
         if !bypass && found.is_some() {
-            match self.turn(&shared, partition, scopes, key).await {
+            // Boxed from here on: a lookup that finds what it wants carries nothing of this.
+            match Box::pin(self.turn(&shared, partition, scopes, key)).await {
                 Turn::Found(token) => {
                     self.counters.shared_hit();
                     return found_there(token);
@@ -362,12 +363,12 @@ impl<K: TokenKind> TokenStore<K> {
         }
         self.missed(bypass);
         let looked = started.elapsed();
-        match self.asked(throttle_key, scopes, request).await {
+        match Box::pin(self.asked(throttle_key, scopes, request)).await {
             Ok(mut answer) => {
                 let asked = started.elapsed();
                 // Without having read what is there, nobody knows whether it was removed in the meantime.
                 if found.is_some() {
-                    self.publish(&shared, partition, &answer.token, found.as_ref(), lease).await;
+                    Box::pin(self.publish(&shared, partition, &answer.token, found.as_ref(), lease)).await;
                 }
                 answer.in_cache = looked + (started.elapsed() - asked);
                 Ok(answer)

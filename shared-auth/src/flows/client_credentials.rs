@@ -66,7 +66,8 @@ impl IntoFuture for AcquireTokenForClient<'_> {
         let Self { client, scopes, options } = self;
         let wanted = options.wanted(client.app_partition(options.tenant.as_deref()), &scopes);
         client.app_tokens.acquire(&wanted, |partition| {
-            request(Arc::clone(client), partition, scopes.clone(), options.clone())
+            let (client, scopes, options) = (Arc::clone(client), scopes.clone(), options.clone());
+            async move { Box::pin(request(client, partition, scopes, options)).await }
         })
     }
 }

@@ -213,7 +213,8 @@ impl IntoFuture for AcquireTokenInLongRunningProcess<'_> {
         let digest = key.digest();
         let wanted = options.wanted(client.long_running_partition(&digest), &scopes);
         client.user_tokens.acquire(&wanted, |partition| {
-            refresh(Arc::clone(client), partition, Vec::new(), None, scopes.clone(), options.clone())
+            let (client, scopes, options) = (Arc::clone(client), scopes.clone(), options.clone());
+            async move { Box::pin(refresh(client, partition, Vec::new(), None, scopes, options)).await }
         })
     }
 }

@@ -86,7 +86,8 @@ impl IntoFuture for AcquireTokenOnBehalfOf<'_> {
             // Whose token it is becomes known with the answer; a sign-out from here on wins.
             let removals = client.user_tokens.cache.removals();
             let (client, assertion) = (Arc::clone(client), assertion.clone());
-            request(client, partition, removals, assertion, scopes.clone(), options.clone())
+            let (scopes, options) = (scopes.clone(), options.clone());
+            async move { Box::pin(request(client, partition, removals, assertion, scopes, options)).await }
         })
     }
 }

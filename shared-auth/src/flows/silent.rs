@@ -82,7 +82,9 @@ impl IntoFuture for AcquireTokenSilent<'_> {
         client.user_tokens.acquire(&wanted, |partition| {
             let elsewhere = client.refresh_token_partitions(account).into();
             let user = Some(account.home_account_id.clone());
-            refresh(Arc::clone(client), partition, elsewhere, user, scopes.clone(), options.clone())
+            let (client, scopes, options) = (Arc::clone(client), scopes.clone(), options.clone());
+            // Its state is large; where the token is found without it, nobody has moved it about.
+            async move { Box::pin(refresh(client, partition, elsewhere, user, scopes, options)).await }
         })
     }
 }

@@ -64,7 +64,8 @@ impl Server {
             else {
                 continue;
             };
-            if ["client", "hello", "info", "ping", "subscribe"].contains(&command.split('|').next().unwrap()) {
+            if ["client", "hello", "info", "ping", "subscribe"].contains(&command.split('|').next().unwrap())
+            {
                 continue;
             }
             let calls: u64 = figures.split(',').next().unwrap().parse().unwrap();
@@ -86,7 +87,10 @@ impl Server {
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let line = text.lines().last().unwrap_or_default();
-        line.split(',').nth(1).and_then(|rate| rate.trim_matches('"').parse().ok()).unwrap_or_else(|| panic!("{text}"))
+        line.split(',')
+            .nth(1)
+            .and_then(|rate| rate.trim_matches('"').parse().ok())
+            .unwrap_or_else(|| panic!("{text}"))
     }
 
     fn url(&self) -> String {
