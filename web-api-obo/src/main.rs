@@ -20,7 +20,7 @@ mod settings;
 use std::process::ExitCode;
 
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpResponse, HttpServer, Responder, web};
+use actix_web::{App, HttpResponse, Responder, web};
 use shared_auth::actix::{self, ApiError, AppCaller, BearerAuth, UserCaller};
 use shared_auth::service::{self, Health, Service};
 use shared_auth::{ConfidentialClient, Deployment, DownstreamApi};
@@ -61,7 +61,8 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let health = actix::health_routes_with(settings.redis.clone());
     let reports = reports::begin(&shared, settings.redis);
     let url = Url::parse(&format!("http://{}", listener.local_addr()?))?;
-    let server = HttpServer::new(move || {
+    // The limits of what a client may cost stand around the app.
+    let server = actix::server(listener, settings.limits, move || {
         App::new()
             .app_data(web::Data::new(shared.clone()))
             .app_data(web::Data::new(reports.clone()))
@@ -78,8 +79,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             .default_service(web::to(|| async { Err::<HttpResponse, _>(ApiError::not_found()) }))
             .wrap(actix::api_headers())
             .wrap(from_fn(actix::request_span))
-    });
-    let server = server.listen(listener)?.shutdown_timeout(10).run();
+    })?;
     service::listening(NAME, &url);
     Ok(server.await?)
 }

@@ -42,6 +42,9 @@ pub enum Refusals {
     /// The token is good and lacks the permission of this route.
     #[response(status = 403)]
     Forbidden(Problem),
+    /// Too many tokens from this address were missing or refused; `Retry-After` says when to ask again.
+    #[response(status = 429)]
+    TooManyRequests(Problem),
     /// Entra or Microsoft Graph refused this API itself; its log says why.
     #[response(status = 502)]
     BadGateway(Problem),

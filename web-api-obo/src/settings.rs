@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use shared_auth::actix::ServerLimits;
 use shared_auth::{ApiConfig, EntraConfig, Env, RedisCache, service};
 use url::Url;
 
@@ -20,6 +21,8 @@ pub struct Settings {
     pub redis: Option<RedisCache>,
     /// `LISTEN_ADDR`.
     pub listen: SocketAddr,
+    /// `TRUSTED_PROXIES`, `ATTEMPTS_PER_MINUTE`: whose word about a client counts, and how often one may try.
+    pub limits: ServerLimits,
 }
 
 impl Settings {
@@ -30,6 +33,14 @@ impl Settings {
         let graph = shared_auth::url_or(env, "GRAPH_BASE_URL", shared_auth::GRAPH);
         let redis = RedisCache::from_env(env);
         let listen = service::listen_addr(env, LISTEN);
-        Some(Self { entra: entra?, api: api?, graph: graph?, redis: redis?, listen: listen? })
+        let limits = ServerLimits::from_env(env);
+        Some(Self {
+            entra: entra?,
+            api: api?,
+            graph: graph?,
+            redis: redis?,
+            listen: listen?,
+            limits: limits?,
+        })
     }
 }

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Html};
-use actix_web::{App, HttpResponse, HttpServer};
+use actix_web::{App, HttpResponse};
 use shared_auth::actix::{self, PageError, SignInOptions, SignInRoutes, SignedInUser};
 use shared_auth::service::{self, Health, Service};
 use shared_auth::{ConfidentialClient, Scopes};
@@ -62,7 +62,8 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         },
     )
     .with_redis(settings.redis);
-    let server = HttpServer::new(move || {
+    // The limits of what a client may cost stand around the app.
+    let server = actix::server(listener, settings.limits, move || {
         App::new()
             .app_data(web::Data::new(apis.clone()))
             // Steps 1 to 8, and 11.
@@ -82,8 +83,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             .wrap(sign_in.sessions())
             .wrap(sign_in.security_headers())
             .wrap(from_fn(actix::request_span))
-    });
-    let server = server.listen(listener)?.shutdown_timeout(10).run();
+    })?;
     service::listening("web-app", &public_url);
     Ok(server.await?)
 }

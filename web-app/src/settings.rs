@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use shared_auth::actix::CookieKey;
+use shared_auth::actix::{CookieKey, ServerLimits};
 use shared_auth::{Deployment, EntraConfig, Env, RedisCache, Scopes, service};
 use url::Url;
 
@@ -25,6 +25,8 @@ pub struct Settings {
     pub deployment: Deployment,
     /// `LISTEN_ADDR`.
     pub listen: SocketAddr,
+    /// `TRUSTED_PROXIES`, `ATTEMPTS_PER_MINUTE`: whose word about a client counts, and how often one may try.
+    pub limits: ServerLimits,
     /// `PUBLIC_URL`: the origin that browsers see; `http://localhost` with the bound port by default.
     pub public_url: Option<Url>,
     /// `SESSION_KEY`: signs the session cookie.
@@ -44,6 +46,7 @@ impl Settings {
         let api_scopes = env.required::<String>("API_SCOPES");
         let redis = RedisCache::from_env(env);
         let listen = service::listen_addr(env, LISTEN);
+        let limits = ServerLimits::from_env(env);
         let public_url = shared_auth::optional_origin(env, "PUBLIC_URL");
         let mut deployment = Deployment::new().detect_platform();
         if let Some(scopes) = &api_scopes {
@@ -63,6 +66,7 @@ impl Settings {
             redis: redis?,
             deployment,
             listen: listen?,
+            limits: limits?,
             public_url: public_url?,
             session_key: session_key?,
             clock_skew_seconds: clock_skew_seconds?,

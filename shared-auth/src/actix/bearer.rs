@@ -14,7 +14,8 @@ use self::header::bearer_token;
 pub(super) use self::rules::Rules;
 pub use self::service::Guarded;
 use super::caller::{AnyCaller, AppCaller, UserCaller};
-use super::error_response::{ApiError, correlation_id, invalid_token};
+use super::error_response::{Answer, ApiError, correlation_id, invalid_token, too_many_attempts};
+use super::server::Attempt;
 use crate::error::Error;
 use crate::jwt::{AccessTokenValidator, Caller};
 
@@ -212,34 +213,31 @@ impl<C> Clone for Guard<C> {
 
 /// Lets the request pass with its caller, or answers it.
 async fn check(rules: &Arc<Rules>, request: &ServiceRequest) -> Result<(), HttpResponse> {
-    // The caller's own id, so that its log and ours can be laid side by side.
-    let id = || correlation_id(request.headers().get("client-request-id").and_then(|id| id.to_str().ok()));
-
     let token = bearer_token(request.headers()).map_err(|fault| {
-        let id = id();
-        tracing::warn!(correlation_id = id, "a request was refused: {}", fault.reason());
-        fault.answer().into_response(&id)
+        refuse(request, fault.answer(), |id| {
+            tracing::warn!(correlation_id = id, "a request was refused: {}", fault.reason());
+        })
     })?;
     let caller = match rules.validator.validate(token).await {
         Ok(caller) => caller,
         Err(Error::InvalidToken(rejection)) => {
-            let id = id();
             // Why this is a 401, in one line: the check, what it expected and found, what helps.
-            tracing::warn!(
-                check = rejection.check.number(),
-                name = rejection.check.name(),
-                correlation_id = id,
-                "a token was refused: {}. What helps: {}",
-                rejection.detail,
-                rejection.fix
-            );
-            return Err(invalid_token(rejection.check.class()).into_response(&id));
+            return Err(refuse(request, invalid_token(rejection.check.class()), |id| {
+                tracing::warn!(
+                    check = rejection.check.number(),
+                    name = rejection.check.name(),
+                    correlation_id = id,
+                    "a token was refused: {}. What helps: {}",
+                    rejection.detail,
+                    rejection.fix
+                );
+            }));
         }
         // Nothing can be said about the token: not its sender's fault.
         Err(error) => return Err(ApiError::from(error).error_response()),
     };
     rules.admit(&caller).map_err(|refusal| {
-        let id = id();
+        let id = id_of(request);
         tracing::warn!(
             correlation_id = id,
             client = caller.client_id(),
@@ -259,4 +257,22 @@ async fn check(rules: &Arc<Rules>, request: &ServiceRequest) -> Result<(), HttpR
         (true, Caller::App(app)) => extensions.insert(AnyCaller::App(AppCaller::new(app))).map(drop),
     };
     Ok(())
+}
+
+/// A refusal with its line in the log. Where an address had its share of them, it is told to wait and the log is spared; a
+/// good token has been let in before it comes to that.
+fn refuse(request: &ServiceRequest, answer: Answer, log: impl FnOnce(&str)) -> HttpResponse {
+    let id = id_of(request);
+    match Attempt::Token.count(request.request()) {
+        Ok(()) => {
+            log(&id);
+            answer.into_response(&id)
+        }
+        Err(seconds) => too_many_attempts(seconds).into_response(&id),
+    }
+}
+
+/// The caller's own id, so that its log and ours can be laid side by side.
+fn id_of(request: &ServiceRequest) -> String {
+    correlation_id(request.headers().get("client-request-id").and_then(|id| id.to_str().ok()))
 }

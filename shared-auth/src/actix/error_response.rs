@@ -210,6 +210,13 @@ pub(super) fn invalid_token(class: &'static str) -> Answer {
         .challenge(challenge)
 }
 
+/// RFC 6585 §4.
+pub(super) fn too_many_attempts(seconds: u64) -> Answer {
+    let message =
+        "Too many requests without a good token came from this address; one with a good token is answered.";
+    Answer::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(seconds)
+}
+
 fn transport(error: &TransportError) -> Answer {
     let message = "A service that this one depends on cannot be reached at the moment.";
     if error.retryable {

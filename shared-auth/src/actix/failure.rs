@@ -66,6 +66,8 @@ pub(super) enum Reason {
     ForeignForm,
     /// Who is signed in cannot be found out at the moment, and nobody can sign in.
     SessionsAway,
+    /// One address began more sign-ins than it may; the seconds to wait.
+    TooManySignIns(u64),
     /// The framework refused the request before a handler saw it.
     BadRequest(StatusCode),
     /// Something failed on the way.
@@ -105,6 +107,13 @@ impl PageError {
                 "Try again in a minute.",
             )
             .retry(path),
+            Reason::TooManySignIns(_) => Failure::new(
+                429,
+                "Too many sign-ins at once",
+                "From your network more sign-ins were begun in a minute than this site takes.",
+                "Wait a moment, then sign in.",
+            )
+            .retry(path),
             Reason::BadRequest(status) => Failure::new(
                 status.as_u16(),
                 "That request cannot be answered",
@@ -129,6 +138,9 @@ impl fmt::Display for PageError {
             Reason::NotFound => f.write_str("no such page"),
             Reason::ForeignForm => f.write_str("a form without this session's CSRF token"),
             Reason::SessionsAway => f.write_str("the sessions cannot be reached"),
+            Reason::TooManySignIns(seconds) => {
+                write!(f, "too many sign-ins from one address, {seconds} s to wait")
+            }
             Reason::BadRequest(status) => write!(f, "the framework answered {status}"),
             Reason::Error(error) => error.fmt(f),
         }

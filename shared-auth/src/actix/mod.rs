@@ -9,6 +9,7 @@
 //! | `session.rs` | the typed server-side session, the signed-in user as a handler argument |
 //! | `session_store/` | where sessions live: in memory, or in Redis |
 //! | `health.rs` | the headers of an API, the two questions that an orchestrator asks |
+//! | `server.rs`, `server/` | the server around an app: limits, slow clients, addresses behind proxies, panics |
 //! | `request_span.rs` | a span for each request, in the caller's trace |
 //! | `failure.rs` | an [`Error`](crate::Error) as a page that says what happened and what to do |
 
@@ -18,6 +19,7 @@ mod error_response;
 mod failure;
 mod health;
 mod request_span;
+mod server;
 mod session;
 mod session_store;
 mod sign_in;
@@ -33,5 +35,6 @@ pub use failure::{Failure, PageError};
 pub use health::health_routes_with;
 pub use health::{api_headers, health_routes};
 pub use request_span::request_span;
+pub use server::{ServerLimits, client_address, server};
 pub use session::{CookieKey, SignedInUser};
 pub use sign_in::{Failures, SignInOptions, SignInRoutes};

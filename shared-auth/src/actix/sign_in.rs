@@ -24,6 +24,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::failure::{Failure, PageError, Reason};
+use super::server::Attempt;
 use super::session::{CookieKey, OpenChallenge, SignedInUser, TypedSession, is_csrf_token, signed_in};
 use super::session_store::{IDLE_LIFETIME, Sessions};
 use crate::client::ConfidentialClient;
@@ -212,6 +213,8 @@ async fn start(
     query: web::Query<Start>,
     routes: web::Data<SignInRoutes>,
 ) -> Result<HttpResponse, PageError> {
+    // Each one that is begun is kept for a while, whoever it was.
+    Attempt::SignIn.count(&request).map_err(|seconds| PageError(Reason::TooManySignIns(seconds)))?;
     let session = TypedSession(request.get_session());
     // A browser that comes back to an app which has forgotten it would only have to start again.
     if Sessions::is_away(&session.0) || routes.sessions.ready().await.is_err() {
@@ -430,9 +433,12 @@ impl SignInRoutes {
         }
         let body = (self.options.render_failure)(&failure, signed_in(request).as_ref());
         let status = actix_web::http::StatusCode::from_u16(failure.status);
-        HttpResponse::build(status.unwrap_or(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR))
-            .content_type("text/html; charset=utf-8")
-            .body(body)
+        let mut page =
+            HttpResponse::build(status.unwrap_or(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR));
+        if let Reason::TooManySignIns(seconds) = &error.0 {
+            page.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
+        page.content_type("text/html; charset=utf-8").body(body)
     }
 }
 

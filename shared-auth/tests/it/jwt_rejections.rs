@@ -176,6 +176,30 @@ async fn form_and_header() {
             format!("{head}.{body}.{body}.{body}.{signature}"),
             "shape",
         ),
+        row(
+            "11 encrypted: and compressed, to far more than it seems",
+            format!(
+                "{}.{}.{}.{}.{}",
+                URL_SAFE
+                    .encode(r#"{"alg":"dir","enc":"A256GCM","zip":"DEF","kid":"key-1"}"#)
+                    .trim_end_matches('='),
+                "",
+                "AAAAAAAAAAAAAAAA",
+                "7cEBAQAAAICQ_q_uCAoAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".repeat(100),
+                "AAAAAAAAAAAAAAAAAAAAAA"
+            ),
+            "shape",
+        ),
+        row(
+            "11 nested: a good token is the text of another one",
+            KEY.token_with(&header(&json!({})), &good),
+            "payload",
+        ),
+        row(
+            "11 nested: and the header says so",
+            KEY.token_with(&header(&json!({"cty": "JWT"})), &good),
+            "header",
+        ),
         row("11 not three parts: 8000 dots", ".".repeat(8000), "shape"),
         row(
             "11 not three parts: JSON serialisation",

@@ -51,5 +51,6 @@ mod redis_sharing;
 mod redis_topologies;
 mod request_options;
 mod results;
+mod server;
 mod settings;
 mod wycheproof;

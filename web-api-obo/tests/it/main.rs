@@ -3,5 +3,6 @@
 
 mod api;
 mod calls;
+mod edge;
 mod reports;
 mod start;

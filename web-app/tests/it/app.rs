@@ -49,8 +49,17 @@ pub struct WebApp {
 
 impl WebApp {
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With further settings.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
         let lab = EntraLab::start().await.unwrap();
-        let mut child = command_for(&lab).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = command_for(&lab);
+        // The line that is waited for names the public address; with one that is set, the port has to be known before.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        command.env("LISTEN_ADDR", free.to_string());
+        let mut child = command.envs(settings.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let url = lines
             .by_ref()
@@ -61,6 +70,11 @@ impl WebApp {
         std::thread::spawn(move || {
             lines.map_while(Result::ok).for_each(|line| entra_lab::scan::logged(&line))
         });
+        let url = if settings.iter().any(|(name, _)| *name == "PUBLIC_URL") {
+            format!("http://{free}")
+        } else {
+            url
+        };
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())

@@ -1,6 +1,10 @@
 //! Which algorithm, whose signature, over which bytes.
 
 use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -71,38 +75,93 @@ async fn algorithms() {
     }
 
     // The public key as the secret of an HMAC, in the forms in which a library may hold it.
-    let pem = format!(
-        "-----BEGIN RSA PUBLIC KEY-----\n{}\n-----END RSA PUBLIC KEY-----\n",
-        STANDARD.encode(KEY.pkcs1_der())
-    );
+    let pkcs1 = pem("RSA PUBLIC KEY", KEY.pkcs1_der());
+    let spki = [&SPKI_OF_2048_BITS[..], KEY.pkcs1_der()].concat();
+    let spki_pem = pem("PUBLIC KEY", &spki);
+    let jwk = KEY.jwk().to_string();
     let secrets = [
-        pem.as_bytes(),
-        pem.trim_end().as_bytes(),
-        KEY.pkcs1_der(),
-        &KEY.pkcs1_der()[9..265],
-        b"",
-        API.as_bytes(),
+        ("SPKI PEM", spki_pem.as_bytes()),
+        ("SPKI PEM without the last line break", spki_pem.trim_end().as_bytes()),
+        ("SPKI DER", &spki[..]),
+        ("PKCS#1 PEM", pkcs1.as_bytes()),
+        ("PKCS#1 PEM without the last line break", pkcs1.trim_end().as_bytes()),
+        ("PKCS#1 DER", KEY.pkcs1_der()),
+        ("the modulus", &KEY.pkcs1_der()[9..265]),
+        ("the JWK", jwk.as_bytes()),
+        ("nothing", b""),
+        ("the client id", API.as_bytes()),
     ];
-    for (at, secret) in secrets.into_iter().enumerate() {
-        let tag = |input: &str| {
-            hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), input.as_bytes()).as_ref().to_vec()
-        };
-        let honest = input(&json!("HS256"));
-        rows.push((
-            format!("2 the public key as a secret: HMAC with secret {at}"),
-            join(&honest, &tag(&honest)),
-            "algorithm",
-        ));
-        let lie = input(&json!("RS256"));
-        rows.push((
-            format!("4 one algorithm said, another used: HMAC with secret {at}, says RS256"),
-            join(&lie, &tag(&lie)),
-            "signature",
-        ));
+    for (what, secret) in secrets {
+        for (alg, hash) in [("HS256", hmac::HMAC_SHA256), ("HS512", hmac::HMAC_SHA512)] {
+            let tag =
+                |input: &str| hmac::sign(&hmac::Key::new(hash, secret), input.as_bytes()).as_ref().to_vec();
+            let honest = input(&json!(alg));
+            rows.push((
+                format!("2 the public key as a secret: {alg} with {what}"),
+                join(&honest, &tag(&honest)),
+                "algorithm",
+            ));
+            let lie = input(&json!("RS256"));
+            rows.push((
+                format!("4 one algorithm said, another used: {alg} with {what}, says RS256"),
+                join(&lie, &tag(&lie)),
+                "signature",
+            ));
+        }
     }
     let zeros = input(&json!("ES256"));
     rows.push(row("6 elliptic curves: ES256 with r = s = 0", join(&zeros, &[0; 64]), "algorithm"));
+    let curves: [(&str, &str, fn(&str) -> Vec<u8>); 3] = [
+        ("ES256, raw", "ES256", |input| ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING, input)),
+        ("ES256, in DER", "ES256", |input| ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING, input)),
+        ("EdDSA", "EdDSA", |input| {
+            Ed25519KeyPair::generate().unwrap().sign(input.as_bytes()).as_ref().to_vec()
+        }),
+    ];
+    for (what, alg, sign) in curves {
+        let (honest, lie) = (input(&json!(alg)), input(&json!("RS256")));
+        let item = "6 elliptic curves, under the id of an RSA key";
+        rows.push((format!("{item}: {what}"), join(&honest, &sign(&honest)), "algorithm"));
+        rows.push((format!("{item}: {what}, says RS256"), join(&lie, &sign(&lie)), "signature"));
+    }
     all_refused(&authority, rows).await;
+}
+
+/// What stands before an RSA key of 2048 bits with the exponent 65537 to make it a `SubjectPublicKeyInfo` (RFC 5280).
+const SPKI_OF_2048_BITS: [u8; 24] = [
+    0x30, 0x82, 0x01, 0x22, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01,
+    0x05, 0x00, 0x03, 0x82, 0x01, 0x0f, 0x00,
+];
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+fn ecdsa(algorithm: &'static aws_lc_rs::signature::EcdsaSigningAlgorithm, input: &str) -> Vec<u8> {
+    let pair = EcdsaKeyPair::generate(algorithm).unwrap();
+    pair.sign(&SystemRandom::new(), input.as_bytes()).unwrap().as_ref().to_vec()
+}
+
+/// Two numbers of 256 bytes, most significant first; a 257th where it is needed.
+fn sum(a: &[u8], b: &[u8]) -> Vec<u8> {
+    let mut carry = 0;
+    let mut digits: Vec<u8> = a
+        .iter()
+        .rev()
+        .zip(b.iter().rev())
+        .map(|(a, b)| {
+            let digit = u16::from(*a) + u16::from(*b) + carry;
+            carry = digit >> 8;
+            digit.to_le_bytes()[0]
+        })
+        .collect();
+    if carry > 0 {
+        digits.push(1);
+    }
+    digits.reverse();
+    digits
 }
 
 #[tokio::test]
@@ -127,6 +186,11 @@ async fn signatures() {
     let rows = vec![
         row("7 signature damaged: zeros", join(&input, &[0; 256]), "signature"),
         row("7 signature damaged: 0xFF, more than the modulus", join(&input, &[0xFF; 256]), "signature"),
+        row(
+            "7 signature damaged: the same number, and the modulus on top (s + n)",
+            join(&input, &sum(&good, &KEY.pkcs1_der()[9..265])),
+            "signature",
+        ),
         row("7 signature damaged: a byte short", join(&input, &good[..255]), "signature"),
         row("7 signature damaged: half", join(&input, &good[..128]), "signature"),
         row("7 signature damaged: a byte more", join(&input, &[&good[..], &[0]].concat()), "signature"),

@@ -118,6 +118,15 @@ async fn issuers_tenants_and_versions() {
     let v1 = with(&with(&claims, "iss", format!("https://sts.windows.net/{TENANT}/")), "ver", "1.0");
     rows.push(row("44 version: a version 1 token, where there are none", KEY.token(&v1), "issuer"));
     all_refused(&authority, rows).await;
+
+    // 16: many of these issuers are on this very server, and nobody looked there.
+    let ours = [
+        format!("/{TENANT}/v2.0/.well-known/openid-configuration"),
+        format!("/{TENANT}/discovery/v2.0/keys"),
+    ];
+    for request in authority.server.received_requests().await.unwrap() {
+        assert!(ours.contains(&request.url.path().to_owned()), "{} was asked for", request.url);
+    }
 }
 
 #[tokio::test]

@@ -142,7 +142,8 @@ fn broken() -> Vec<(&'static str, ResponseTemplate)> {
         ("an object", body(r#"{"keys":{}}"#)),
         ("null", body("null")),
         ("a redirect", elsewhere),
-        ("8 MB", body(&" ".repeat(8 * 1024 * 1024))),
+        ("64 MB", body(&" ".repeat(64 * 1024 * 1024))),
+        ("64 MB of keys", body(&format!(r#"{{"keys":[{}null]}}"#, "null,".repeat(64 * 1024 * 1024 / 5)))),
     ]
 }
 
@@ -163,6 +164,31 @@ async fn broken_answers_leave_the_known_keys_in_place() {
     authority.advance_minutes(5);
     authority.publish(&[KEY.jwk(), FOREIGN_KEY.jwk()]);
     assert!(accepted(&authority.validate(&foreign).await), "it recovers by itself");
+}
+
+#[tokio::test]
+async fn an_authority_that_hangs_keeps_nobody_with_a_good_token_waiting() {
+    let authority = TestAuthority::start().await;
+    let (good, foreign) = (KEY.token(&authority.user_claims()), FOREIGN_KEY.token(&authority.user_claims()));
+    assert!(accepted(&authority.validate(&good).await));
+    authority.advance_minutes(5);
+    authority.answer_keys_with(key_set(&[KEY.jwk()]).set_delay(Duration::from_secs(3_600)));
+
+    let attacker = authority.validate(&foreign);
+    let others = async {
+        while authority.key_requests().await < 2 {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..20 {
+            assert!(accepted(&authority.validate(&good).await));
+        }
+    };
+
+    tokio::select! {
+        biased;
+        outcome = attacker => panic!("nobody answered, and still: {outcome:?}"),
+        () = others => {}
+    }
 }
 
 #[tokio::test]
