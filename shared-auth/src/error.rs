@@ -489,6 +489,9 @@ pub enum SignInError {
     /// The ID token failed a check.
     #[error("the ID token was refused: {0}")]
     IdToken(String),
+    /// The tokens of somebody who is signed in were renewed, and those that came name somebody else.
+    #[error("the renewed ID token names another user or issuer than the sign-in did; sign in again")]
+    AnotherUser,
     /// Nobody finished the sign-in within the time that it had.
     #[error("nobody finished the sign-in within {0}; start it again")]
     TimedOut(String),

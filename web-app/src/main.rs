@@ -1,7 +1,7 @@
 //! A web app signs users in with Microsoft Entra ID and calls an API for them.
 //!
 //!  1. The browser asks for a page that needs a user; there is none, so the sign-in begins.
-//!  2. The app keeps what it must recognise later in the session on the server, and sends the browser to Entra.
+//!  2. The app keeps what it must recognise later on the server, and sends the browser to Entra.
 //!  3. The user signs in and consents at Entra.
 //!  4. Entra sends the browser back with a code.
 //!  5. The app finds the sign-in that it began in this browser, and uses it once.

@@ -30,7 +30,7 @@ const TITLE: &str = "How this page came to be";
 
 const WEB_APP: [&str; 11] = [
     "The browser asks for a page that needs a user; there is none, so the sign-in begins.",
-    "The app keeps what it must recognise later in the session on the server, and sends the browser to Entra.",
+    "The app keeps what it must recognise later on the server, and sends the browser to Entra.",
     "The user signs in and agrees at Entra. The password never reaches this app.",
     "Entra sends the browser back with a code that works once.",
     "The app finds the sign-in that it began in this browser, and forgets it: it can be used only once.",

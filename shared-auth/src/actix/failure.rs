@@ -8,6 +8,7 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 
+use super::session_store::Away;
 use crate::error::{Error, SignInError};
 
 /// What a failure page shows. All texts are for people.
@@ -64,6 +65,8 @@ pub(super) enum Reason {
     NotFound,
     /// A form that was not sent from our own page, or too late.
     ForeignForm,
+    /// A sign-out from elsewhere that does not come from our authority.
+    ForeignSignOut,
     /// Who is signed in cannot be found out at the moment, and nobody can sign in.
     SessionsAway,
     /// One address began more sign-ins than it may; the seconds to wait.
@@ -100,6 +103,12 @@ impl PageError {
                 "It did not come from a current page of this site, so nothing was done.",
                 "Go back, load the page again and press the button once more.",
             ),
+            Reason::ForeignSignOut => Failure::new(
+                400,
+                "That sign-out was not accepted",
+                "It does not come from where you signed in, so nothing was done.",
+                "Use the button \"Sign out\" of this site.",
+            ),
             Reason::SessionsAway => Failure::new(
                 503,
                 "We cannot see who you are at the moment",
@@ -131,12 +140,19 @@ impl From<Error> for PageError {
     }
 }
 
+impl From<Away> for PageError {
+    fn from(_: Away) -> Self {
+        Self(Reason::SessionsAway)
+    }
+}
+
 impl fmt::Display for PageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Reason::NobodySignedIn => f.write_str("nobody is signed in"),
             Reason::NotFound => f.write_str("no such page"),
             Reason::ForeignForm => f.write_str("a form without this session's CSRF token"),
+            Reason::ForeignSignOut => f.write_str("a sign-out without a session of our authority"),
             Reason::SessionsAway => f.write_str("the sessions cannot be reached"),
             Reason::TooManySignIns(seconds) => {
                 write!(f, "too many sign-ins from one address, {seconds} s to wait")
@@ -229,6 +245,13 @@ fn of(error: &Error, path: &str) -> Failure {
             "Start the sign-in again.",
         )
         .retry(SIGN_IN_AGAIN),
+        Error::SignIn(SignInError::AnotherUser) => Failure::new(
+            403,
+            "You were signed out",
+            "Microsoft Entra answered with the tokens of somebody else, so this session has ended.",
+            "Sign in again.",
+        )
+        .retry(SIGN_IN_AGAIN),
         Error::SignIn(SignInError::IdToken(_)) => Failure::new(
             502,
             "The sign-in failed",
@@ -301,8 +324,15 @@ fn code_to_look_up(error: &str, description: &str) -> String {
         .unwrap_or_default()
         .chars()
         .take_while(char::is_ascii_digit)
+        .take(10)
         .collect();
-    if number.is_empty() { error.to_owned() } else { format!("AADSTS{number}") }
+    // The word comes with the address that the browser was sent to: only what can be one is shown.
+    let is_word = error.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    match (number.is_empty(), is_word) {
+        (false, _) => format!("AADSTS{number}"),
+        (true, true) => error.to_owned(),
+        (true, false) => "unknown_error".to_owned(),
+    }
 }
 
 fn is_consent_missing(error: &Error) -> bool {

@@ -1,7 +1,7 @@
-//! The typed session: who is signed in, and which sign-ins of this browser are under way.
+//! The typed session: who is signed in.
 //!
 //! Keys are strings in one place only. The browser holds an opaque, signed id; everything named here stays on the
-//! server.
+//! server. Sign-ins that are under way are no part of it: they have cookies of their own (`sign_in/open.rs`).
 
 use std::future::{Ready, ready};
 use std::str::FromStr;
@@ -16,17 +16,16 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use super::failure::{PageError, Reason};
-use super::session_store::Sessions;
+use super::session_store::{Sessions, State};
 use super::sign_in::SignInRoutes;
 use crate::client::{Account, AuthenticationResult, ConfidentialClient};
-use crate::error::{Error, SignInError};
-use crate::flows::authorization_code::{AuthCodeFlow, AuthorizationResponse};
+use crate::error::Error;
 use crate::jwt::IdTokenClaims;
 use crate::protocol::scope::Scopes;
 use crate::secret::User;
 
-/// Sign-ins that one browser may have open at once, in as many tabs. The oldest gives way.
-const OPEN_SIGN_INS: usize = 8;
+/// Pages that may wait at once to show whether a step-up has helped.
+const CHALLENGED_PAGES: usize = 8;
 
 /// The key that signs the session cookie: 64 bytes, given as base64 (`SESSION_KEY`).
 ///
@@ -118,7 +117,9 @@ impl SignedInUser {
     /// [`Error::InteractionRequired`] where the user has to sign in again; as a handler's [`PageError`] that becomes a
     /// redirect to the sign-in and back.
     pub async fn acquire_token(&self, scopes: &Scopes) -> Result<AuthenticationResult<User>, Error> {
-        self.client.acquire_token_silent(&self.user.account, scopes).await
+        let claims = &self.user.claims;
+        let silent = self.client.acquire_token_silent(&self.user.account, scopes);
+        silent.signed_in_as(&claims.issuer, &claims.subject).await
     }
 }
 
@@ -141,94 +142,60 @@ pub(super) fn signed_in(request: &HttpRequest) -> Option<SignedInUser> {
     Some(SignedInUser { user, client: routes.client().clone() })
 }
 
-/// A sign-in that this browser has begun.
-#[derive(Serialize, Deserialize)]
-struct OpenSignIn {
-    flow: AuthCodeFlow,
-    return_to: String,
-}
-
-/// What the next sign-in must ask for beyond the usual.
-#[derive(Serialize, Deserialize)]
-pub(super) struct OpenChallenge {
-    pub claims: Option<String>,
-    pub scopes: Scopes,
-}
-
 /// The session with names instead of string keys.
 pub(super) struct TypedSession(pub Session);
 
 impl TypedSession {
     pub const USER: &'static str = "user";
-    pub const OPEN: &'static str = "sign-ins";
-    const CHALLENGE: &'static str = "challenge";
+    /// Entra's name for the session, by which a front-channel sign-out finds this one.
+    pub const SID: &'static str = "sid";
     const CHALLENGED: &'static str = "challenged";
 
     pub fn user(&self) -> Option<StoredUser> {
         self.0.get(Self::USER).ok().flatten()
     }
 
+    /// The user of a session as it is stored.
+    pub fn user_in(state: &State) -> Option<StoredUser> {
+        serde_json::from_str(state.get(Self::USER)?).ok()
+    }
+
     /// Makes this the session of `user`, under a new id: an id from before the sign-in must be worth nothing after it.
-    pub fn sign_in(&self, account: Account, claims: IdTokenClaims, csrf_token: String) -> Result<(), Error> {
-        let challenged: Option<String> = self.0.get(Self::CHALLENGED).ok().flatten();
-        let open: Vec<OpenSignIn> = self.0.get(Self::OPEN).ok().flatten().unwrap_or_default();
+    /// `challenged`: the page for which the sign-in had to be a better one.
+    pub fn sign_in(&self, user: &StoredUser, challenged: Option<String>) -> Result<(), Error> {
+        let mut pages: Vec<String> = self.0.get(Self::CHALLENGED).ok().flatten().unwrap_or_default();
+        pages.extend(challenged);
+        let surplus = pages.len().saturating_sub(CHALLENGED_PAGES);
         self.0.clear();
         self.0.renew();
-        self.put(Self::USER, &StoredUser { account, claims, csrf_token })?;
-        if !open.is_empty() {
-            self.put(Self::OPEN, &open)?; // Another tab may be signing in as well.
+        self.put(Self::USER, user)?;
+        if let Some(sid) = &user.claims.sid {
+            self.put(Self::SID, sid)?;
         }
-        challenged.map_or(Ok(()), |path| self.put(Self::CHALLENGED, &path))
+        if pages.is_empty() { Ok(()) } else { self.put(Self::CHALLENGED, &pages.split_off(surplus)) }
     }
 
     pub fn sign_out(&self) {
         self.0.purge();
     }
 
-    pub fn open(&self, flow: AuthCodeFlow, return_to: String) -> Result<(), Error> {
-        let mut open: Vec<OpenSignIn> = self.0.get(Self::OPEN).ok().flatten().unwrap_or_default();
-        open.push(OpenSignIn { flow, return_to });
-        let surplus = open.len().saturating_sub(OPEN_SIGN_INS);
-        self.put(Self::OPEN, &open.split_off(surplus))
-    }
-
-    /// Takes the sign-in that `response` answers. The session is written at the end of the request: a second answer
-    /// finds nothing after that, but two at the same time may both try to redeem the code. Entra lets only one of them.
-    pub fn take(&self, response: &AuthorizationResponse) -> Result<(AuthCodeFlow, String), Error> {
-        let mut open: Vec<OpenSignIn> = self.0.get(Self::OPEN).ok().flatten().unwrap_or_default();
-        let at = open
-            .iter()
-            .position(|open| open.flow.is_answered_by(response))
-            .ok_or(SignInError::UnknownFlow)?;
-        let OpenSignIn { flow, return_to } = open.remove(at);
-        self.put(Self::OPEN, &open)?;
-        Ok((flow, return_to))
-    }
-
-    /// Remembers what the next sign-in must satisfy, and for which page. False where that page was challenged already
-    /// and asking again would go round in circles.
-    pub fn challenge(&self, path: &str, challenge: &OpenChallenge) -> bool {
-        let before: Option<String> = self.0.get(Self::CHALLENGED).ok().flatten();
-        if before.as_deref() == Some(path) {
-            self.0.remove(Self::CHALLENGED);
+    /// True where the user has just signed in once more for that page. The next time it may be tried again.
+    pub fn was_challenged(&self, path: &str) -> bool {
+        let Some(mut pages) = self.0.get::<Vec<String>>(Self::CHALLENGED).ok().flatten() else {
             return false;
+        };
+        let before = pages.len();
+        pages.retain(|page| page != path);
+        let was = pages.len() < before;
+        if was && self.put(Self::CHALLENGED, &pages).is_err() {
+            self.0.remove(Self::CHALLENGED);
         }
-        self.put(Self::CHALLENGED, &path).is_ok() && self.put(Self::CHALLENGE, challenge).is_ok()
-    }
-
-    pub fn take_challenge(&self) -> Option<OpenChallenge> {
-        let challenge = self.0.get(Self::CHALLENGE).ok().flatten();
-        if challenge.is_some() {
-            self.0.remove(Self::CHALLENGE);
-        }
-        challenge
+        was
     }
 
     /// The page went through: the next challenge for it is a new one.
     pub fn answered(&self, path: &str) {
-        if self.0.get::<String>(Self::CHALLENGED).ok().flatten().as_deref() == Some(path) {
-            self.0.remove(Self::CHALLENGED);
-        }
+        let _it_is_forgotten = self.was_challenged(path);
     }
 
     fn put(&self, key: &str, value: &impl Serialize) -> Result<(), Error> {

@@ -325,6 +325,11 @@ impl AuthCodeFlow {
         self.started_at
     }
 
+    #[cfg(feature = "actix")]
+    pub(crate) fn state(&self) -> &str {
+        &self.state
+    }
+
     /// True where `response` answers this flow.
     pub fn is_answered_by(&self, response: &AuthorizationResponse) -> bool {
         // In constant time: `state` is what keeps a foreign answer out.
@@ -397,6 +402,11 @@ impl AuthorizationResponse {
         };
         Ok(Self { state, issuer: single("iss")?, outcome })
     }
+
+    #[cfg(feature = "actix")]
+    pub(crate) fn state(&self) -> &str {
+        &self.state
+    }
 }
 
 pub(crate) async fn finish(
@@ -411,11 +421,16 @@ pub(crate) async fn finish(
         return Err(SignInError::UnknownFlow.into());
     }
     let authority = client.authority_for(flow.tenant.as_deref())?;
-    if let Some(issuer) = &response.issuer {
-        let rule = authority.issuer_rule(&authority.metadata().await?.issuer);
-        if !rule.is_ok_and(|rule| rule.may_be(issuer)) {
-            return Err(SignInError::Malformed("it names another issuer").into()); // RFC 9207 §2.4
+    // RFC 9207 §2.4: the issuer that it names is the one that was asked, and it names one where that one always does.
+    let metadata = authority.metadata().await?;
+    match &response.issuer {
+        Some(issuer) if !authority.issuer_rule(&metadata.issuer).is_ok_and(|rule| rule.may_be(issuer)) => {
+            return Err(SignInError::Malformed("it names another issuer").into());
         }
+        None if metadata.authorization_response_iss_parameter_supported => {
+            return Err(SignInError::Malformed("it does not name its issuer").into());
+        }
+        _ => {}
     }
     let code = response
         .outcome
@@ -445,7 +460,7 @@ fn random() -> Result<[u8; 32], Error> {
 }
 
 /// 256 random bits as text.
-fn random_text() -> Result<String, Error> {
+pub(crate) fn random_text() -> Result<String, Error> {
     random().map(|bytes| pkce::verifier(bytes).expose().to_owned())
 }
 

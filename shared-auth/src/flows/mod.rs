@@ -41,6 +41,9 @@ pub(crate) struct Options {
     pub tenant: Option<String>,
     /// Further parameters of the address that is asked.
     pub extra_query: Vec<(String, String)>,
+    /// `iss` and `sub` of the sign-in whose tokens are renewed: a renewed ID token has the same (OpenID Connect Core
+    /// §12.2).
+    pub signed_in_as: Option<(String, String)>,
 }
 
 impl Options {

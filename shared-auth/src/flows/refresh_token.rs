@@ -7,7 +7,8 @@ use secrecy::ExposeSecret;
 use super::{Options, home_account_id, redeem, to_cache};
 use crate::cache::{CachedToken, PartitionKey};
 use crate::client::Inner;
-use crate::error::{Error, InteractionRequired, Refusal, TransportError};
+use crate::error::{Error, InteractionRequired, Refusal, SignInError, TransportError};
+use crate::jwt::issuer_and_subject;
 use crate::protocol::error_response::ErrorResponse;
 use crate::protocol::scope::Scopes;
 use crate::protocol::token_request::Grant;
@@ -68,6 +69,13 @@ pub(super) async fn refresh(
             correlation_id: None,
         }
         .into());
+    }
+    if let (Some((issuer, subject)), Some(id_token)) = (&options.signed_in_as, &tokens.id_token) {
+        let named = issuer_and_subject(id_token.expose_secret());
+        if !named.is_some_and(|(iss, sub)| iss == *issuer && sub == *subject) {
+            client.user_tokens.remove_refresh_token(holder, &refresh_token);
+            return Err(SignInError::AnotherUser.into());
+        }
     }
     let (token, next) = to_cache::<User>(&client, &tokens, &scopes);
     let user = user.or(home);

@@ -52,7 +52,8 @@ pub(crate) async fn signed_in(
         SignInError::IdToken("the token endpoint sent none; was openid asked for?".to_owned())
     })?;
     let authority = client.authority_for(tenant)?;
-    let id_token = client.id_tokens.validate(raw_id_token.expose_secret(), nonce, &authority).await?;
+    let (raw, access_token) = (raw_id_token.expose_secret(), tokens.access_token.expose_secret());
+    let id_token = client.id_tokens.validate(raw, access_token, nonce, &authority).await?;
     tracing::info!(step = 7, "the ID token passed every check");
 
     // Step 8. The tokens are filed under the user's home account.

@@ -66,6 +66,13 @@ pub struct AcquireTokenSilent<'a> {
 acquisition_options!(AcquireTokenSilent);
 
 impl<'a> AcquireTokenSilent<'a> {
+    /// Takes no tokens but those of the user whose ID token said this.
+    #[cfg(feature = "actix")]
+    pub(crate) fn signed_in_as(mut self, issuer: &str, subject: &str) -> Self {
+        self.options.signed_in_as = Some((issuer.to_owned(), subject.to_owned()));
+        self
+    }
+
     pub(crate) fn new(client: &'a Arc<Inner>, account: &'a Account, scopes: Scopes) -> Self {
         Self { client, account, scopes, options: Options::default() }
     }

@@ -5,6 +5,9 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -93,13 +96,14 @@ impl IdTokenValidator {
     }
 
     /// Checks the token that answers the sign-in with this nonce; `None` where no browser carried the question, so that
-    /// none was sent (device code, password).
+    /// none was sent (device code, password). `access_token` is the one that came with it.
     ///
     /// # Errors
     /// [`SignInError::IdToken`] with the step that failed, or that of the authority where there are no keys.
     pub(crate) async fn validate(
         &self,
         id_token: &str,
+        access_token: &str,
         nonce: Option<&str>,
         authority: &Arc<Authority>,
     ) -> Result<IdTokenClaims, Error> {
@@ -108,7 +112,7 @@ impl IdTokenValidator {
             true => Arc::clone(&self.keys),
             false => self.chosen.get_with_by_ref(authority.tenant(), || Arc::new(self.keys.at(authority))),
         };
-        self.check(&keys, id_token, nonce).await.map_err(|error| match error {
+        self.check(&keys, id_token, access_token, nonce).await.map_err(|error| match error {
             Error::InvalidToken(rejection) => Error::SignIn(SignInError::IdToken(rejection.detail)),
             other => other,
         })
@@ -118,6 +122,7 @@ impl IdTokenValidator {
         &self,
         keys: &Arc<SigningKeys>,
         id_token: &str,
+        access_token: &str,
         nonce: Option<&str>,
     ) -> Result<IdTokenClaims, Error> {
         // Steps 6 to 8, and step 1: encrypted tokens were not asked for. RS256 by a key of the authority, nothing else.
@@ -178,6 +183,14 @@ impl IdTokenValidator {
             }
         }
 
+        // §3.1.3.8: where the token says which access token came with it, it is that one.
+        if let Some(at_hash) = claims.optional(Check::Kind, "at_hash")?
+            && !bool::from(at_hash.as_bytes().ct_eq(left_half_of_hash(access_token).as_bytes()))
+        {
+            let detail = "expected the at_hash of the access token that came along, found another one";
+            return Err(TokenRejection::new(Check::Kind, detail).into());
+        }
+
         // Steps 12 and 13 (`acr`, `auth_time`) have nothing to check: we ask for neither.
         let shown =
             |name| Ok::<_, TokenRejection>(claims.optional(Check::Identity, name)?.map(str::to_owned));
@@ -206,6 +219,12 @@ impl IdTokenValidator {
             all: claims.into_map(),
         })
     }
+}
+
+/// With SHA-256, the hash of RS256.
+fn left_half_of_hash(access_token: &str) -> String {
+    let hash = digest(&SHA256, access_token.as_bytes());
+    URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16])
 }
 
 /// The same string, character by character.

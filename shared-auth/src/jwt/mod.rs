@@ -41,6 +41,6 @@ pub use onboarding::TenantOnboarding;
 #[cfg(feature = "actix")]
 pub(crate) use rejection::shown;
 pub use rejection::{Check, TokenRejection};
-pub(crate) use unverified::{refuse_early, tenant_of};
+pub(crate) use unverified::{issuer_and_subject, refuse_early, tenant_of};
 pub use validator::AccessTokenValidator;
 pub use verified::VerifiedTokensUsage;

@@ -60,6 +60,13 @@ pub(crate) fn tenant_of(assertion: &UserAssertion) -> Option<String> {
     (tenant.len() == 36 && uuid::Uuid::try_parse(&tenant).is_ok()).then_some(tenant)
 }
 
+/// Whom a renewed ID token names. It comes straight from the token endpoint, and only makes us refuse it.
+pub(crate) fn issuer_and_subject(id_token: &str) -> Option<(String, String)> {
+    let claims = payload(id_token)?;
+    let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+    Some((text("iss")?, text("sub")?))
+}
+
 fn payload(token: &str) -> Option<Map<String, Value>> {
     let mut parts = token.split('.');
     let (_, payload, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {

@@ -20,6 +20,9 @@ pub struct Metadata {
     pub device_authorization_endpoint: Option<Url>,
     /// Where the browser goes to sign out.
     pub end_session_endpoint: Option<Url>,
+    /// Its answers to a sign-in name it (RFC 9207 §3).
+    #[serde(default)]
+    pub authorization_response_iss_parameter_supported: bool,
     /// Entra's: the cloud, as its signing keys may name it too.
     pub cloud_instance_name: Option<String>,
 }

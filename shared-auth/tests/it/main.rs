@@ -53,4 +53,6 @@ mod request_options;
 mod results;
 mod server;
 mod settings;
+#[cfg(feature = "actix")]
+mod sign_in;
 mod wycheproof;

@@ -62,11 +62,11 @@ async fn whatever_the_whole_chain_writes_to_redis_tells_nothing_and_ends() {
     let site = Replica::start(routes(&lab, &redis, &clock)).await;
     let mut browser = Browser::default();
     site.get(&mut browser, "/auth/sign-in").await;
-    secrets.extend(browser.cookie.clone());
+    secrets.extend(browser.cookies.values().cloned());
     everything_ends(&redis).await;
     site.sign_in(&mut browser, "alice").await;
     let csrf = site.get(&mut browser, "/hello").await.body.split('|').nth(1).unwrap().to_owned();
-    secrets.extend([browser.cookie.clone().unwrap(), csrf]);
+    secrets.extend([browser.session().unwrap(), csrf]);
     let web_app = replica(&lab, WEB_APP, &redis);
     let signed_in = sign_in(&web_app, "alice", &format!("{} User.Read", access_as_user())).await;
     let (account, mine) = (signed_in.account, signed_in.result);

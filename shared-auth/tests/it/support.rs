@@ -76,7 +76,10 @@ enum End {
     /// Back to the application, with the answer in the address.
     Address(url::Url),
     /// Back to the application, with the answer in a form.
-    #[cfg_attr(not(feature = "desktop"), allow(dead_code, reason = "web apps get theirs in the address"))]
+    #[cfg_attr(
+        not(any(feature = "desktop", feature = "actix")),
+        allow(dead_code, reason = "nobody asks for one")
+    )]
     Form(Vec<(String, String)>),
     /// To a device that waits.
     DeviceApproved,
@@ -111,12 +114,20 @@ impl Person {
     }
 
     /// As [`sign_in`](Self::sign_in), with the members of the form that is posted to the redirect URI.
-    #[cfg(feature = "desktop")]
+    #[cfg(any(feature = "desktop", feature = "actix"))]
     pub async fn sign_in_for_form(&mut self, authorization_url: &str, user: &str) -> Vec<(String, String)> {
         match self.walk(http().get(authorization_url), user).await {
             End::Form(members) => members,
             _ => panic!("the answer did not come in a form"),
         }
+    }
+
+    /// Opens a page of the lab; its text.
+    #[cfg(feature = "actix")]
+    pub async fn open(&self, address: &str) -> String {
+        let cookies: Vec<String> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        http().get(address).header("cookie", cookies.join("; ")).send().await.unwrap().text().await.unwrap()
     }
 
     /// Types the code that a device shows, says yes and signs in.
@@ -156,6 +167,8 @@ impl Person {
             let upn = format!("{user}@contoso.test");
             let (marker, extra) = if page.contains("id=\"password\"") {
                 ("id=\"password\"", vec![("password", "Passw0rd!lab".to_owned())])
+            } else if page.contains("id=\"otp\"") {
+                ("id=\"otp\"", vec![("otp", "246810".to_owned())]) // Alice's
             } else if page.contains("id=\"accept\"") {
                 ("id=\"accept\"", vec![("action", "accept".to_owned())])
             } else if page.contains("id=\"answer\"") {

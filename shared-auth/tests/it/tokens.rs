@@ -120,11 +120,12 @@ pub struct Setup {
     /// What the tokens name; by default the server itself.
     pub host: Option<&'static str>,
     pub skew_seconds: u32,
+    pub names_itself: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { tenant: TENANT, host: None, skew_seconds: 60 }
+        Self { tenant: TENANT, host: None, skew_seconds: 60, names_itself: false }
     }
 }
 
@@ -132,6 +133,12 @@ impl TestAuthority {
     /// Publishes [`KEY`].
     pub async fn start() -> Self {
         Self::start_with(Setup::default()).await
+    }
+
+    /// Its answers to a sign-in name it (RFC 9207), and it says so.
+    #[cfg(feature = "actix")]
+    pub async fn start_naming_itself() -> Self {
+        Self::start_with(Setup { names_itself: true, ..Setup::default() }).await
     }
 
     pub async fn start_with(setup: Setup) -> Self {
@@ -144,6 +151,7 @@ impl TestAuthority {
             "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
             "token_endpoint": format!("{base}/oauth2/v2.0/token"),
             "jwks_uri": format!("{base}/discovery/v2.0/keys"),
+            "authorization_response_iss_parameter_supported": setup.names_itself,
         });
         Mock::given(path(format!("/{}/v2.0/.well-known/openid-configuration", setup.tenant)))
             .respond_with(ResponseTemplate::new(200).set_body_json(discovery))
@@ -193,7 +201,23 @@ impl TestAuthority {
     /// From now on the token endpoint answers with this ID token.
     pub fn answer_code_with(&self, id_token: &str) {
         let body = json!({"token_type": "Bearer", "expires_in": 3599, "access_token": "opaque", "id_token": id_token});
-        *self.tokens.lock().unwrap() = ResponseTemplate::new(200).set_body_json(body);
+        self.answer_tokens_with(ResponseTemplate::new(200).set_body_json(body));
+    }
+
+    /// From now on the token endpoint answers with this.
+    pub fn answer_tokens_with(&self, answer: ResponseTemplate) {
+        *self.tokens.lock().unwrap() = answer;
+    }
+
+    /// The claims of a good ID token for the sign-in with this nonce.
+    #[cfg(feature = "actix")]
+    pub fn id_token(&self, nonce: &str) -> Value {
+        let now = start().as_second();
+        json!({
+            "aud": API, "iss": self.issuer, "iat": now, "nbf": now, "exp": now + 3_600, "name": "Alice Kim",
+            "nonce": nonce, "oid": USER, "preferred_username": "alice@contoso.test", "rh": "1.x",
+            "sub": "pairwise-for-this-app", "tid": TENANT, "uti": "u", "ver": "2.0",
+        })
     }
 
     /// How often the keys were asked for.

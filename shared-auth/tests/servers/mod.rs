@@ -121,6 +121,7 @@ impl RedisServer {
             let kind: String = cmd("TYPE").arg(&key).query_async(&mut connection).await.unwrap();
             let read = match kind.as_str() {
                 "hash" => cmd("HGETALL").arg(&key).clone(),
+                "set" => cmd("SMEMBERS").arg(&key).clone(),
                 "zset" => cmd("ZRANGE").arg(&key).arg(0).arg(-1).clone(),
                 "string" => {
                     all.push(cmd("GET").arg(&key).query_async(&mut connection).await.unwrap());

@@ -11,15 +11,22 @@ use moka::Expiry;
 use moka::ops::compute::{CompResult, Op};
 use moka::sync::Cache;
 
-use super::{Away, State, hashed};
+use super::once::Once;
+use super::{Away, OnceKey, State, hashed, session_at_entra};
 
 /// All sessions together: about 20,000 signed-in browsers.
 const MEMORY_LIMIT_BYTES: u64 = 128 * 1024 * 1024;
+/// At least as long as a session can live.
+const INDEX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+const SESSIONS_AT_ENTRA: u64 = 100_000;
 
 /// The in-memory store of an app that runs as one process.
 #[derive(Debug, Clone)]
 pub(super) struct MemorySessionStore {
     sessions: Cache<[u8; 32], Arc<Kept>>,
+    /// The sessions here that belong to one at Entra.
+    by_sid: Cache<[u8; 32], Vec<[u8; 32]>>,
+    once: Once,
 }
 
 #[derive(Debug)]
@@ -39,7 +46,26 @@ impl MemorySessionStore {
             .weigher(weigh)
             .expire_after(IdleLifetime)
             .build();
-        Self { sessions }
+        let by_sid = Cache::builder().max_capacity(SESSIONS_AT_ENTRA).time_to_live(INDEX_LIFETIME).build();
+        Self { sessions, by_sid, once: Once::new() }
+    }
+
+    pub async fn keep_once(&self, key: &OnceKey, value: Vec<u8>) -> Result<(), Away> {
+        self.once.keep(key, value);
+        Ok(())
+    }
+
+    pub async fn take_once(&self, key: &OnceKey) -> Result<Option<Vec<u8>>, Away> {
+        Ok(self.once.take(key))
+    }
+
+    pub async fn end_by_sid(&self, sid: &[u8; 32]) -> Result<Vec<State>, Away> {
+        let ended = self.by_sid.remove(sid).unwrap_or_default().into_iter();
+        let ended = ended.filter_map(|id| match self.sessions.entry(id).and_compute_with(|_| Op::Remove) {
+            CompResult::Removed(entry) => Some(entry.into_value().state.clone()),
+            _ => None,
+        });
+        Ok(ended.collect())
     }
 
     pub async fn load(&self, key: &SessionKey) -> Result<Option<State>, Away> {
@@ -48,7 +74,14 @@ impl MemorySessionStore {
 
     pub async fn save(&self, state: State, ttl: &time::Duration) -> SessionKey {
         let key = generate_session_key();
-        self.sessions.insert(hashed(&key), kept(state, ttl));
+        let (id, sid) = (hashed(&key), session_at_entra(&state));
+        self.sessions.insert(id, kept(state, ttl));
+        if let Some(sid) = sid {
+            self.by_sid.entry(sid).and_upsert_with(|known| {
+                let known = known.map(|known| known.into_value()).unwrap_or_default().into_iter();
+                known.filter(|id| self.sessions.contains_key(id)).chain([id]).collect()
+            });
+        }
         key
     }
 

@@ -6,6 +6,7 @@
 //! password; it is never an error.
 
 mod memory;
+mod once;
 #[cfg(feature = "redis")]
 mod redis;
 
@@ -14,6 +15,8 @@ use std::collections::HashMap;
 use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
 use actix_web::cookie::time;
 use aws_lc_rs::digest::{SHA256, digest};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use self::memory::MemorySessionStore;
 #[cfg(feature = "redis")]
@@ -23,8 +26,8 @@ use crate::clock::SharedClock;
 
 /// A session of a user that nobody uses for this long ends.
 pub(super) const IDLE_LIFETIME: time::Duration = time::Duration::hours(8);
-/// A session without a user that nobody uses for this long ends. Anybody can begin one with a single request, and these
-/// must not fill the store. It is longer than a sign-in may take.
+/// A session without a user that nobody uses for this long ends. This library begins none; where an app keeps something
+/// about its visitors, anybody can begin one with a single request, and these must not fill the store.
 const ANONYMOUS_LIFETIME: time::Duration = time::Duration::minutes(20);
 /// A session ends this long after its sign-in, however much it is used.
 const ABSOLUTE_LIFETIME: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
@@ -33,11 +36,13 @@ const SINCE: &str = "since";
 /// The entry of a session that could not be read. It exists for one request and is never kept.
 const AWAY: &str = "away";
 
-type State = HashMap<String, String>;
+pub(super) type State = HashMap<String, String>;
+/// The name of something that serves once: a hash of secrets that only one browser has.
+pub(super) type OnceKey = [u8; 32];
 
 /// The sessions of an app. Clones share them.
 #[derive(Debug, Clone)]
-pub(super) struct Sessions {
+pub struct Sessions {
     kept: Kept,
     clock: SharedClock,
 }
@@ -53,20 +58,34 @@ enum Kept {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Away;
 
+macro_rules! kept {
+    ($self:ident, $store:ident => $call:expr) => {
+        match &$self.kept {
+            Kept::Memory($store) => $call,
+            #[cfg(feature = "redis")]
+            Kept::Redis($store) => $call,
+        }
+    };
+}
+
 impl Sessions {
     /// In the memory of this process.
-    pub fn in_memory(clock: SharedClock) -> Self {
+    pub(super) fn in_memory(clock: SharedClock) -> Self {
         Self { kept: Kept::Memory(MemorySessionStore::new()), clock }
     }
 
     /// In a Redis that replicas share.
     #[cfg(feature = "redis")]
-    pub fn in_redis(redis: crate::cache::redis::RedisCache, namespace: &str, clock: SharedClock) -> Self {
+    pub(super) fn in_redis(
+        redis: crate::cache::redis::RedisCache,
+        namespace: &str,
+        clock: SharedClock,
+    ) -> Self {
         Self { kept: Kept::Redis(RedisSessionStore::new(redis, namespace)), clock }
     }
 
     /// Asks whether sessions can be kept now; a sign-in that is begun and then not recognised helps nobody.
-    pub async fn ready(&self) -> Result<(), Away> {
+    pub(super) async fn ready(&self) -> Result<(), Away> {
         match &self.kept {
             Kept::Memory(_) => Ok(()),
             #[cfg(feature = "redis")]
@@ -75,8 +94,30 @@ impl Sessions {
     }
 
     /// True for the state of a session that exists, perhaps, but could not be read.
-    pub fn is_away(state: &actix_session::Session) -> bool {
+    pub(super) fn is_away(state: &actix_session::Session) -> bool {
         state.contains_key(AWAY)
+    }
+
+    /// Keeps something until it is taken, or for a quarter of an hour.
+    pub(super) async fn keep_once(&self, key: &OnceKey, value: &impl Serialize) -> Result<(), Away> {
+        let value = serde_json::to_vec(value).map_err(|_| Away)?;
+        kept!(self, store => store.keep_once(key, value).await)
+    }
+
+    /// Takes what is kept under `key`. Of several who try at once, one gets it.
+    pub(super) async fn take_once<T: DeserializeOwned>(&self, key: &OnceKey) -> Result<Option<T>, Away> {
+        let value = kept!(self, store => store.take_once(key).await)?;
+        Ok(value.and_then(|value| serde_json::from_slice(&value).ok()))
+    }
+
+    pub(super) async fn forget_once(&self, key: &OnceKey) {
+        let _it_ends_by_itself = kept!(self, store => store.take_once(key).await);
+    }
+
+    /// Ends the sessions that Entra knows as `sid`, and returns what was in them.
+    pub(super) async fn end_by_sid(&self, sid: &str) -> Result<Vec<State>, Away> {
+        let Ok(sid) = serde_json::to_string(sid) else { return Ok(Vec::new()) };
+        kept!(self, store => store.end_by_sid(&hash(&sid)).await)
     }
 
     fn now(&self) -> i64 {
@@ -94,28 +135,20 @@ fn lifetime(state: &State, ttl: &time::Duration) -> time::Duration {
     if state.contains_key(TypedSession::USER) { *ttl } else { ANONYMOUS_LIFETIME.min(*ttl) }
 }
 
-/// What outlives a session that ended during the request: the sign-ins that this browser has begun, and nothing that
-/// says who it is. They sign nobody in by themselves: Entra has to answer them first, as in any new sign-in.
-fn open_sign_ins(state: &State) -> Option<State> {
-    let open = state.get(TypedSession::OPEN).filter(|open| *open != "[]")?;
-    Some(State::from([(TypedSession::OPEN.to_owned(), open.clone())]))
-}
-
 /// The id is a secret of the browser's; what is kept is a hash of it.
 fn hashed(key: &SessionKey) -> [u8; 32] {
-    let mut id = [0; 32];
-    id.copy_from_slice(digest(&SHA256, key.as_ref().as_bytes()).as_ref());
-    id
+    hash(key.as_ref())
 }
 
-macro_rules! kept {
-    ($self:ident, $store:ident => $call:expr) => {
-        match &$self.kept {
-            Kept::Memory($store) => $call,
-            #[cfg(feature = "redis")]
-            Kept::Redis($store) => $call,
-        }
-    };
+/// The session at Entra that a state belongs to, as it is found again.
+fn session_at_entra(state: &State) -> Option<[u8; 32]> {
+    state.get(TypedSession::SID).map(|sid| hash(sid))
+}
+
+fn hash(text: &str) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    hash
 }
 
 impl SessionStore for Sessions {
@@ -147,21 +180,11 @@ impl SessionStore for Sessions {
         if state.contains_key(AWAY) {
             return Ok(key); // What could not be read must not be replaced.
         }
-        let (remains, ttl) = (open_sign_ins(&state), lifetime(&state, ttl));
-        if kept!(self, store => store.update(&key, state, &ttl).await) {
-            return Ok(key);
-        }
-        // It ended during this request, by a sign-out or a sign-in in another tab, and must not come back to life. A
-        // sign-in that this request began goes on, in a session of its own; without one, the id stays worth nothing.
-        //
-        // The middleware sets the cookie to whatever id is returned here. If the other tab's answer came first, its
-        // cookie is replaced, and after a sign-in there the browser has to sign in again, which Entra answers without
-        // a password. Handing out that session's id is no way around it: an id from before a sign-in would lead to
-        // the one from after it.
-        match remains {
-            Some(remains) => self.save(remains, &ttl).await.map_err(|error| UpdateError::Other(error.into())),
-            None => Ok(key),
-        }
+        let ttl = lifetime(&state, ttl);
+        // False where it ended during this request, by a sign-out or a sign-in in another tab. It must not come back to
+        // life: the id stays worth nothing, and the cookie that says it is not sent again.
+        let _is_there = kept!(self, store => store.update(&key, state, &ttl).await);
+        Ok(key)
     }
 
     async fn update_ttl(&self, _: &SessionKey, _: &time::Duration) -> Result<(), anyhow::Error> {
@@ -214,48 +237,69 @@ mod tests {
     #[test]
     fn a_session_without_a_user_lives_20_minutes_and_one_with_a_user_8_hours() {
         let sessions = sessions();
-        let key = now(sessions.save(state(&["sign-ins"]), &IDLE_LIFETIME)).unwrap();
+        let key = now(sessions.save(state(&["visitor"]), &IDLE_LIFETIME)).unwrap();
         assert_eq!(lifetime_of(&sessions, &key), MINUTES_20);
-        let key = now(sessions.update(key, state(&["since", "sign-ins"]), &IDLE_LIFETIME)).unwrap();
+        let key = now(sessions.update(key, state(&["since", "visitor"]), &IDLE_LIFETIME)).unwrap();
         assert_eq!(lifetime_of(&sessions, &key), MINUTES_20);
 
         let key = now(sessions.save(state(&["user"]), &IDLE_LIFETIME)).unwrap();
         assert_eq!(lifetime_of(&sessions, &key), HOURS_8);
-        let key = now(sessions.update(key, state(&["since", "user", "sign-ins"]), &IDLE_LIFETIME)).unwrap();
+        let key = now(sessions.update(key, state(&["since", "user", "visitor"]), &IDLE_LIFETIME)).unwrap();
         assert_eq!(lifetime_of(&sessions, &key), HOURS_8);
     }
 
     #[test]
-    fn of_a_session_that_has_ended_meanwhile_the_open_sign_ins_remain_and_never_the_user() {
+    fn of_a_session_that_has_ended_meanwhile_nothing_remains() {
         let sessions = sessions();
         let old = now(sessions.save(state(&["user"]), &IDLE_LIFETIME)).unwrap();
         now(sessions.delete(&old)).unwrap();
 
-        let late = state(&["since", "user", "challenge", "challenged", "sign-ins"]);
-        let new = now(sessions.update(copy(&old), late, &IDLE_LIFETIME)).unwrap();
+        let key = now(sessions.update(copy(&old), state(&["since", "user"]), &IDLE_LIFETIME)).unwrap();
 
-        assert_ne!(new.as_ref(), old.as_ref());
-        assert!(now(sessions.load(&old)).unwrap().is_none());
-        let kept = now(sessions.load(&new)).unwrap().unwrap();
-        assert_eq!(kept.get("sign-ins").map(String::as_str), Some("\"sign-ins\""));
-        assert_eq!(kept.get("since").map(String::as_str), Some("0"), "it begins now");
-        assert_eq!(kept.len(), 2, "{kept:?}");
-        assert_eq!(lifetime_of(&sessions, &new), MINUTES_20);
+        assert_eq!(key.as_ref(), old.as_ref(), "no new id for whoever came with the old one");
+        assert!(now(sessions.load(&key)).unwrap().is_none());
     }
 
     #[test]
-    fn of_a_session_that_has_ended_meanwhile_nothing_remains_where_no_sign_in_is_open() {
+    fn what_serves_once_is_got_by_one_of_many() {
         let sessions = sessions();
-        for open in ["[]", ""] {
-            let old = now(sessions.save(state(&["user"]), &IDLE_LIFETIME)).unwrap();
-            now(sessions.delete(&old)).unwrap();
-            let mut late = state(&["since", "user"]);
-            if !open.is_empty() {
-                late.insert("sign-ins".to_owned(), open.to_owned());
-            }
-            let key = now(sessions.update(old, late, &IDLE_LIFETIME)).unwrap();
-            assert!(now(sessions.load(&key)).unwrap().is_none());
+        for _ in 0..200 {
+            now(sessions.keep_once(&[7; 32], &"it")).unwrap();
+            let both = Barrier::new(4);
+            let got: usize = std::thread::scope(|scope| {
+                let takers: Vec<_> = (0..4)
+                    .map(|_| {
+                        scope.spawn(|| {
+                            both.wait();
+                            usize::from(now(sessions.take_once::<String>(&[7; 32])).unwrap().is_some())
+                        })
+                    })
+                    .collect();
+                takers.into_iter().map(|taker| taker.join().unwrap()).sum()
+            });
+            assert_eq!(got, 1);
         }
+    }
+
+    #[test]
+    fn a_sid_ends_the_sessions_that_carry_it_and_no_others() {
+        let sessions = sessions();
+        let of = |sid: &str| {
+            State::from([("user".to_owned(), "{}".to_owned()), ("sid".to_owned(), format!("\"{sid}\""))])
+        };
+        let [first, second, other] =
+            ["a", "a", "b"].map(|sid| now(sessions.save(of(sid), &IDLE_LIFETIME)).unwrap());
+        let gone = now(sessions.save(of("a"), &IDLE_LIFETIME)).unwrap();
+        now(sessions.delete(&gone)).unwrap();
+
+        assert_eq!(now(sessions.end_by_sid("c")).unwrap().len(), 0);
+        assert_eq!(now(sessions.end_by_sid("a")).unwrap().len(), 2);
+        assert_eq!(now(sessions.end_by_sid("a")).unwrap().len(), 0);
+
+        for ended in [&first, &second] {
+            assert!(now(sessions.load(ended)).unwrap().is_none());
+        }
+        assert!(now(sessions.load(&other)).unwrap().is_some());
     }
 
     #[test]

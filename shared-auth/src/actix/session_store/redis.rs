@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use deadpool_redis::redis::{Pipeline, Value};
 use zeroize::Zeroizing;
 
-use super::{Away, IDLE_LIFETIME, State, hashed, lifetime};
+use super::{Away, IDLE_LIFETIME, OnceKey, State, hashed, lifetime, once, session_at_entra};
 use crate::cache::redis::RedisCache;
 
 /// A sign-out while Redis is away is tried again for about ten minutes.
@@ -22,16 +22,72 @@ const TRIES: u32 = 200;
 const PAUSE: Duration = Duration::from_secs(3);
 /// Of its idle lifetime a session may have lost this much before a read makes it whole again.
 const SLACK: Duration = Duration::from_secs(60);
+/// How long it is known which sessions belong to one at Entra: at least as long as a session can live.
+const INDEX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Debug, Clone)]
 pub(super) struct RedisSessionStore {
     redis: RedisCache,
     prefix: Arc<str>,
+    /// What serves once, and which sessions belong to one at Entra, stand under names of their own.
+    namespace: Arc<str>,
 }
 
 impl RedisSessionStore {
     pub fn new(redis: RedisCache, namespace: &str) -> Self {
-        Self { redis, prefix: format!("{namespace}:s:").into() }
+        Self { redis, prefix: format!("{namespace}:s:").into(), namespace: namespace.into() }
+    }
+
+    pub async fn keep_once(&self, key: &OnceKey, value: Vec<u8>) -> Result<(), Away> {
+        let (name, value) = (self.once(key), Zeroizing::new(value));
+        let sealed = self.redis.keys.seal(&place(&name), &value).map_err(|_| Away)?;
+        let mut commands = Pipeline::new();
+        commands.cmd("SET").arg(&name).arg(sealed).arg("PX").arg(once::LIFETIME.as_millis());
+        self.run(&commands).await.map(|_| ())
+    }
+
+    pub async fn take_once(&self, key: &OnceKey) -> Result<Option<Vec<u8>>, Away> {
+        let name = self.once(key);
+        let mut commands = Pipeline::new();
+        commands.cmd("GETDEL").arg(&name);
+        let Some(Value::BulkString(sealed)) = self.run(&commands).await? else { return Ok(None) };
+        Ok(self.redis.keys.open(&place(&name), &sealed).map(|plain| plain.to_vec()))
+    }
+
+    pub async fn end_by_sid(&self, sid: &[u8; 32]) -> Result<Vec<State>, Away> {
+        let index = self.index(sid);
+        let mut commands = Pipeline::new();
+        commands.cmd("SMEMBERS").arg(&index);
+        let Some(Value::Array(names)) = self.run(&commands).await? else { return Ok(Vec::new()) };
+        let names: Vec<String> = names
+            .into_iter()
+            .filter_map(|name| match name {
+                Value::BulkString(name) => String::from_utf8(name).ok(),
+                _ => None,
+            })
+            .filter(|name| name.starts_with(&*self.prefix))
+            .collect();
+        let mut commands = Pipeline::new();
+        for name in &names {
+            commands.cmd("GETDEL").arg(name);
+        }
+        commands.cmd("DEL").arg(&index);
+        let answers = self.answers(&commands).await?;
+        let ended = names.iter().zip(answers).filter_map(|(name, answer)| match answer {
+            Value::BulkString(sealed) => {
+                serde_json::from_slice(&self.redis.keys.open(&place(name), &sealed)?).ok()
+            }
+            _ => None,
+        });
+        Ok(ended.collect())
+    }
+
+    async fn enter(&self, sid: &[u8; 32], key: &SessionKey) {
+        let index = self.index(sid);
+        let mut commands = Pipeline::new();
+        commands.cmd("SADD").arg(&index).arg(self.name(key));
+        commands.cmd("PEXPIRE").arg(&index).arg(INDEX_LIFETIME.as_millis());
+        let _an_own_sign_out_still_ends_it = self.run(&commands).await;
     }
 
     pub async fn ready(&self) -> Result<(), Away> {
@@ -71,6 +127,9 @@ impl RedisSessionStore {
     pub async fn save(&self, state: State, ttl: &time::Duration) -> SessionKey {
         let key = generate_session_key();
         let _nothing_to_undo = self.put(&key, &state, ttl, None).await;
+        if let Some(sid) = session_at_entra(&state) {
+            self.enter(&sid, &key).await;
+        }
         key
     }
 
@@ -123,6 +182,14 @@ impl RedisSessionStore {
 
     async fn answers(&self, commands: &Pipeline) -> Result<Vec<Value>, Away> {
         self.redis.link.run(commands).await.map_err(|_| Away)
+    }
+
+    fn once(&self, key: &OnceKey) -> String {
+        format!("{}:o:{}", self.namespace, URL_SAFE_NO_PAD.encode(key))
+    }
+
+    fn index(&self, sid: &[u8; 32]) -> String {
+        format!("{}:i:{}", self.namespace, URL_SAFE_NO_PAD.encode(sid))
     }
 
     fn name(&self, key: &SessionKey) -> String {
