@@ -6,6 +6,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa;
+use aws_lc_rs::signature::RSA_PKCS1_SHA256;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
@@ -23,6 +26,8 @@ pub enum KeyError {
     Signing(#[from] jsonwebtoken::errors::Error),
     #[error("the signing key is not an RSA key")]
     NotRsa,
+    #[error("the cryptography library refuses the signing key")]
+    Refused,
     #[error("cannot set up TLS: {0}")]
     Tls(#[from] rustls::Error),
 }
@@ -35,8 +40,19 @@ pub struct SigningKey {
     pub x5c: String,
     pub n: String,
     pub e: String,
-    pub signing: EncodingKey,
+    pair: rsa::KeyPair,
     pub verifying: DecodingKey,
+}
+
+impl SigningKey {
+    /// An RS256 signature. The JWT library would read the key, and check it, anew for every token.
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let mut signature = vec![0; self.pair.public_modulus_len()];
+        self.pair
+            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
+            .map_err(|_| KeyError::Refused)?;
+        Ok(signature)
+    }
 }
 
 impl std::fmt::Debug for SigningKey {
@@ -83,7 +99,7 @@ pub fn make() -> Result<SigningKey, KeyError> {
         verifying: DecodingKey::from_rsa_components(&rsa.n, &rsa.e)?,
         n: rsa.n,
         e: rsa.e,
-        signing,
+        pair: rsa::KeyPair::from_pkcs8(pair.serialized_der()).map_err(|_| KeyError::Refused)?,
     })
 }
 

@@ -27,6 +27,8 @@ pub use secret::Secret;
 
 /// Client id of Microsoft Graph, the same in every tenant.
 pub const GRAPH: Uuid = Uuid::from_u128(0x00000003_0000_0000_c000_000000000000);
+/// The same as an audience.
+pub const GRAPH_URI: &str = "https://graph.microsoft.com";
 
 /// Scopes that belong to OpenID Connect. Entra lists them as permissions of Graph.
 pub const OIDC_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];

@@ -14,7 +14,7 @@ use crate::params::Params;
 use crate::recorder::note;
 use crate::state::LabState;
 use crate::tokens::claims::{Issue, Lifetime};
-use crate::tokens::mint::sign;
+use crate::tokens::signed::sign;
 
 /// What App Service puts into `IDENTITY_HEADER`; public like all secrets of the lab.
 pub const IDENTITY_HEADER: &str = "lab-identity-header";

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use crate::directory::GRAPH;
+use crate::directory::{GRAPH, GRAPH_URI};
 use crate::state::LabState;
 use crate::tokens::claims::pairwise;
 use crate::tokens::verify;
@@ -14,7 +14,7 @@ pub async fn userinfo(req: HttpRequest, state: web::Data<LabState>) -> HttpRespo
     let token =
         header.split_once(' ').filter(|(s, _)| s.eq_ignore_ascii_case("bearer")).map(|(_, t)| t.trim());
     let graph = GRAPH.to_string();
-    let audiences = ["https://graph.microsoft.com", graph.as_str()];
+    let audiences = [GRAPH_URI, graph.as_str()];
     let Some(Ok(claims)) = token.map(|t| verify::access_token(&state, t, &audiences)) else {
         return HttpResponse::Unauthorized()
             .insert_header(("www-authenticate", "Bearer error=\"invalid_token\""))

@@ -8,7 +8,8 @@ use crate::grants::TokenRequest;
 use crate::loops;
 use crate::refusal::Refusal;
 use crate::tokens::claims::{Issue, Lifetime};
-use crate::tokens::mint::{TokenAnswer, sign};
+use crate::tokens::mint::TokenAnswer;
+use crate::tokens::signed::sign;
 
 pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
     // A token for an application must say in which tenant it acts.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use actix_web::http::header;
 use uuid::Uuid;
 
-use crate::directory::{Directory, Tenant, User};
+use crate::directory::{Directory, GRAPH_URI, Tenant, User};
 use crate::graph::call::Call;
 use crate::graph::errors::GraphError;
 use crate::graph::permissions::Accepts;
@@ -17,7 +17,7 @@ use crate::recorder::note;
 use crate::tokens::verify::{self, AccessClaims, TokenFault};
 
 /// Graph's names as an audience. Trailing slashes make no difference.
-const AUDIENCES: [&str; 2] = ["https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000"];
+const AUDIENCES: [&str; 2] = [GRAPH_URI, "00000003-0000-0000-c000-000000000000"];
 
 /// A checked token and the directory it speaks about.
 pub struct Caller {

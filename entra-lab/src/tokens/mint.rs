@@ -1,4 +1,4 @@
-//! Signs claim sets, and puts together the answer of the token endpoint for a user.
+//! Puts together the answer of the token endpoint for a user.
 //!
 //! The grants differ in what they accept; what they hand out for a user is the same and stands here.
 
@@ -7,14 +7,13 @@ use std::collections::BTreeSet;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, Header, encode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::client_auth::Proof;
 use crate::directory::{Application, GRAPH, Home, Tenant, User};
-use crate::errors::{GRANT_INVALID, UNKNOWN_RESOURCE};
+use crate::errors::UNKNOWN_RESOURCE;
 use crate::issued::SignIn;
 use crate::keys::SigningKey;
 use crate::loops;
@@ -22,10 +21,10 @@ use crate::permissions;
 use crate::policy::Switch;
 use crate::policy::claims_request::ClaimsRequest;
 use crate::refusal::Refusal;
-use crate::scan;
 use crate::scopes::ResourceScopes;
 use crate::state::LabState;
 use crate::tokens::claims::{Issue, Lifetime, OnBehalf, put};
+use crate::tokens::signed::sign;
 
 /// The success body of the token endpoint, members in Entra's order.
 #[derive(Serialize)]
@@ -195,17 +194,4 @@ fn granted_text(entry: &ResourceScopes, granted: &BTreeSet<String>) -> String {
 pub fn client_info(user: &User, tenant: Uuid) -> String {
     let home = user.home.unwrap_or(Home { tenant, object_id: user.id });
     URL_SAFE_NO_PAD.encode(json!({ "uid": home.object_id, "utid": home.tenant }).to_string())
-}
-
-/// Signs a claim set. Version 1 headers carry the thumbprint a second time.
-pub fn sign(key: &SigningKey, claims: &Map<String, Value>, version: u8) -> Result<String, Refusal> {
-    let mut header = Header::new(Algorithm::RS256);
-    header.kid = Some(key.kid.clone());
-    if version != 2 {
-        header.x5t = Some(key.kid.clone());
-    }
-    encode(&header, claims, &key.signing).inspect(|token| scan::secret(token)).map_err(|error| {
-        tracing::error!(%error, "a token could not be signed");
-        GRANT_INVALID.into()
-    })
 }

@@ -3,4 +3,5 @@
 pub mod claims;
 pub mod mint;
 pub mod person;
+pub mod signed;
 pub mod verify;

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::Value;
 
-use crate::support::{ALICE, API_SCOPE, TENANT, WEB_APP, get, lab, tokens};
+use crate::support::{ALICE, API_SCOPE, TENANT, WEB_APP, client, get, lab, tokens};
 
 #[tokio::test]
 async fn two_keys_are_published_without_alg_and_with_their_issuer() {
@@ -45,4 +45,34 @@ async fn the_published_keys_verify_id_tokens_and_access_tokens() {
         validation.validate_nbf = true;
         decode::<Value>(token, &key.unwrap(), &validation).expect(member);
     }
+}
+
+#[tokio::test]
+async fn a_token_for_graph_is_checked_by_graph_and_by_nobody_else() {
+    let lab = lab().await;
+    let set = get(&format!("{}/common/discovery/v2.0/keys", lab.url())).await;
+    let answer = tokens(&lab, &WEB_APP, ALICE, "User.Read").await;
+    let token = answer.text("access_token");
+    let me = async |token: &str| {
+        let request = client().get(format!("{}/me", lab.graph_url())).bearer_auth(token);
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(me(token).await, 200);
+
+    let (header, rest) = token.split_once('.').unwrap();
+    let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+    let key = set.body["keys"].as_array().unwrap().iter().find(|k| k["kid"] == header["kid"]).unwrap();
+    let key = DecodingKey::from_rsa_components(key["n"].as_str().unwrap(), key["e"].as_str().unwrap());
+    let mut signature_only = Validation::new(Algorithm::RS256);
+    (signature_only.validate_aud, signature_only.validate_exp) = (false, false);
+    let error = decode::<Value>(token, &key.unwrap(), &signature_only).unwrap_err();
+    assert_eq!(*error.kind(), jsonwebtoken::errors::ErrorKind::InvalidSignature);
+
+    let mut other = header.clone();
+    other["nonce"] = "another".into();
+    assert_eq!(me(&format!("{}.{rest}", URL_SAFE_NO_PAD.encode(other.to_string()))).await, 401);
+    let api = tokens(&lab, &WEB_APP, ALICE, API_SCOPE).await;
+    let header = api.text("access_token").split('.').next().unwrap();
+    let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+    assert_eq!(header["nonce"], Value::Null, "only Graph's have one");
 }
