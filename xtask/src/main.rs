@@ -5,6 +5,7 @@
 //! that no task runner has to be installed. What the verbs share: `workspace` (paths and commands),
 //! `services` (who is in the demo), `process` (a child with its log lines), `health` (is it up?).
 
+mod cloud_names;
 mod compose;
 mod copies;
 mod copy;

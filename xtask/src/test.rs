@@ -11,7 +11,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::steps::Steps;
-use crate::{compose, copies, output, scan, tools, workspace};
+use crate::{cloud_names, compose, copies, output, scan, tools, workspace};
 
 /// A part of the run that can be asked for alone.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -81,6 +81,7 @@ pub async fn run(only: Option<Part>) -> Result<()> {
             Ok(()) => {
                 let repeat = "cargo xtask test --only containers";
                 steps.step("journeys against the containers", repeat, async || compose::journeys()).await?;
+                steps.step("the lab under the cloud's names", repeat, async || cloud_names::round()).await?;
             }
             Err(reason) => steps.skip("journeys against the containers", reason),
         }

@@ -33,7 +33,7 @@ const API: &str = "api%3A%2F%2Fc0ffee00-0000-4000-8000-000000004000";
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let program = arguments.first().unwrap_or_else(|| panic!("lab PROGRAM [SECONDS]"));
-    let seconds = arguments.get(1).map_or(10, |text| text.parse().unwrap());
+    let seconds = arguments.get(1).map_or(3, |text| text.parse().unwrap());
 
     let mut starts: Vec<_> = (0..STARTS).map(|_| Lab::start(program, "0,1")).collect();
     let times = |of: fn(&Lab) -> Duration, labs: &[Lab]| {
@@ -62,16 +62,11 @@ fn main() {
         "policy",
         &format!(r#"{{"kind":"grant_consent","client":"desktop-app","resource":"web-api-obo","scopes":["access_as_user"]}}"#),
     );
-    let scope = format!("{API}%2Faccess_as_user%20offline_access");
-    let signed_in = lab.token(&format!(
-        "grant_type=password&{DESKTOP}&username=alice%40contoso.test&password=Passw0rd%21lab&scope={scope}"
-    ));
-    let refresh = signed_in["refresh_token"].as_str().unwrap_or_else(|| panic!("{signed_in}"));
-    let refresh = format!("grant_type=refresh_token&{DESKTOP}&refresh_token={refresh}&scope={scope}");
+    let services = format!("grant_type=client_credentials&{DAEMON}&scope={API}%2F.default");
     let cases = [
-        ("client credentials", 1.0, format!("grant_type=client_credentials&{DAEMON}&scope={API}%2F.default")),
-        ("refresh", 1.0, refresh.clone()),
-        ("refresh with an ID token", 2.0, format!("{refresh}%20openid%20profile")),
+        ("client credentials", 1.0, services),
+        ("refresh", 1.0, lab.refresh("offline_access")),
+        ("refresh with an ID token", 2.0, lab.refresh("offline_access%20openid%20profile")),
     ];
     for (name, signatures, form) in cases {
         let (wall, cpu) = lab.load(&form, Duration::from_secs(seconds));
@@ -141,6 +136,15 @@ impl Lab {
             self.post(&format!("/{TENANT}/oauth2/v2.0/token"), "application/x-www-form-urlencoded", form);
         let body = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
         serde_json::from_slice(&answer[body..]).unwrap()
+    }
+
+    /// Somebody's refresh, over and over: the old refresh token stays good until 20,000 newer ones are there.
+    fn refresh(&self, more: &str) -> String {
+        let scope = format!("{API}%2Faccess_as_user%20{more}");
+        let person = "username=alice%40contoso.test&password=Passw0rd%21lab";
+        let answer = self.token(&format!("grant_type=password&{DESKTOP}&{person}&scope={scope}"));
+        let token = answer["refresh_token"].as_str().unwrap_or_else(|| panic!("{answer}"));
+        format!("grant_type=refresh_token&{DESKTOP}&refresh_token={token}&scope={scope}")
     }
 
     fn post(&self, path: &str, kind: &str, body: &str) -> Vec<u8> {

@@ -242,7 +242,10 @@ async fn a_federated_credential_is_matched_by_issuer_subject_and_audience() {
 async fn the_keys_of_a_federated_issuer_can_be_fetched() {
     // Another lab is the foreign issuer: its own tokens are the assertions.
     let issuer = crate::support::lab().await;
-    let rest = [("grant_type", "client_credentials"), ("scope", "api://c0ffee00-0000-4000-8000-000000004000/.default")];
+    let rest = [
+        ("grant_type", "client_credentials"),
+        ("scope", "api://c0ffee00-0000-4000-8000-000000004000/.default"),
+    ];
     let foreign = crate::support::token(&issuer, &crate::support::form(&DAEMON, &rest)).await;
     let claims = foreign.claims("access_token");
     let entry = format!(
