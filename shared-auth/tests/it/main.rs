@@ -31,6 +31,7 @@ mod on_behalf_of;
 
 #[cfg(feature = "redis")]
 mod load;
+mod network;
 #[cfg(all(feature = "redis", feature = "actix"))]
 mod redis_health;
 #[cfg(feature = "redis")]
