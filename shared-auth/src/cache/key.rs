@@ -19,7 +19,9 @@ use crate::secret::{TokenDigest, UserAssertion};
 
 /// A name that tells nothing: SHA-256 of what it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Id(pub [u8; 32]);
+pub(crate) struct Id(pub [u8; ID]);
+
+const ID: usize = 32;
 
 impl Id {
     /// Length-prefixed, so that no choice of values makes two different lists of parts read the same.
@@ -131,7 +133,10 @@ impl<'a> PartitionRef<'a> {
 
     /// The key to be kept.
     pub fn to_key(&self) -> PartitionKey {
-        let text = [self.tenant.as_bytes(), self.name].concat().into();
+        let Owner { environment, client_id } = &**self.owner;
+        let (kind, tenant) = (self.kind.name(), self.tenant.as_bytes());
+        let id = Id::of(&[kind.as_bytes(), environment.as_bytes(), tenant, client_id.as_bytes(), self.name]);
+        let text = [tenant, self.name, &id.0].concat().into();
         PartitionKey { owner: Arc::clone(self.owner), kind: self.kind, tenant_ends: self.tenant.len(), text }
     }
 }
@@ -173,7 +178,7 @@ pub(crate) struct PartitionKey {
     owner: Arc<Owner>,
     kind: Kind,
     tenant_ends: usize,
-    /// Tenant and name in one piece.
+    /// Tenant, name and, as it is asked for several times wherever a level is shared, the hash of all: in one piece.
     text: Arc<[u8]>,
 }
 
@@ -196,9 +201,9 @@ impl PartitionKey {
 
     /// What the partition is called outside this process: a hash, for the key names the user.
     pub fn id(&self) -> Id {
-        let Owner { environment, client_id } = &*self.owner;
-        let (kind, environment, client) = (self.kind.name(), environment.as_bytes(), client_id.as_bytes());
-        Id::of(&[kind.as_bytes(), environment, self.tenant(), client, self.name()])
+        let mut id = [0; ID];
+        id.copy_from_slice(&self.text[self.text.len() - ID..]);
+        Id(id)
     }
 
     /// Bytes, for the memory limit.
@@ -211,7 +216,7 @@ impl PartitionKey {
     }
 
     fn name(&self) -> &[u8] {
-        &self.text[self.tenant_ends..]
+        &self.text[self.tenant_ends..self.text.len() - ID]
     }
 }
 

@@ -14,6 +14,6 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         rates::report(&Server::start().await).await;
-        users::report(&Server::start().await).await;
+        users::report().await;
     });
 }
