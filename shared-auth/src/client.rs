@@ -439,10 +439,11 @@ impl Inner {
 
     /// The part of a key that keeps tenants apart. A tenant that is none comes to nothing at the request.
     fn realm<'a>(&'a self, tenant: Option<&'a str>) -> Cow<'a, str> {
+        // All of it, without a way out in the middle: that is looked at many bytes at a time.
+        let has_capitals =
+            |tenant: &str| tenant.bytes().fold(false, |found, byte| found | byte.is_ascii_uppercase());
         match tenant {
-            Some(tenant) if tenant.bytes().any(|byte| byte.is_ascii_uppercase()) => {
-                tenant.to_ascii_lowercase().into()
-            }
+            Some(tenant) if has_capitals(tenant) => tenant.to_ascii_lowercase().into(),
             Some(tenant) => tenant.into(),
             None => self.authority.realm().into(),
         }

@@ -11,24 +11,37 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
+use zeroize::optimization_barrier;
+
+/// Text that is wiped when it is dropped: all of it at once, for a token has kilobytes, and byte by byte they take longer
+/// than everything else that is done with them.
+#[derive(Clone)]
+struct Wiped(Box<str>);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        let mut bytes = std::mem::take(&mut self.0).into_string().into_bytes();
+        bytes.fill(0);
+        optimization_barrier(bytes.as_slice()); // Somebody may still look: it is not left out.
+    }
+}
 
 macro_rules! secret {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone)]
-        pub struct $name(SecretString);
+        pub struct $name(Wiped);
 
         impl $name {
             /// Wraps the value; from here on it is not printed.
             #[allow(dead_code, reason = "not every secret is made by every build")]
             pub fn new(value: impl Into<String>) -> Self {
-                Self(SecretString::from(value.into()))
+                Self(Wiped(value.into().into()))
             }
 
             #[allow(dead_code, reason = "not every secret is sent by every build")]
             pub(crate) fn expose(&self) -> &str {
-                self.0.expose_secret()
+                &self.0.0
             }
         }
 
@@ -139,7 +152,7 @@ impl fmt::Debug for TokenDigest {
 pub struct UserAssertion(Arc<Presented>);
 
 struct Presented {
-    value: SecretString,
+    value: Wiped,
     digest: TokenDigest,
     expires_at: Timestamp,
 }
@@ -154,7 +167,7 @@ impl UserAssertion {
 
     /// As [`new`](Self::new), for who has hashed exactly this text before.
     pub(crate) fn with_digest(value: impl Into<String>, digest: TokenDigest, expires_at: Timestamp) -> Self {
-        Self(Arc::new(Presented { value: SecretString::from(value.into()), digest, expires_at }))
+        Self(Arc::new(Presented { value: Wiped(value.into().into()), digest, expires_at }))
     }
 
     /// When the token ends.
@@ -168,7 +181,7 @@ impl UserAssertion {
     }
 
     pub(crate) fn expose(&self) -> &str {
-        self.0.value.expose_secret()
+        &self.0.value.0
     }
 }
 
@@ -241,19 +254,19 @@ impl TokenKind for User {
 ///
 /// Clones share the text, so that a cache hit copies none of it.
 pub struct AccessToken<K: TokenKind> {
-    value: Arc<SecretString>,
+    value: Arc<Wiped>,
     kind: PhantomData<fn() -> K>,
 }
 
 impl<K: TokenKind> AccessToken<K> {
     /// Wraps a token that came from elsewhere.
     pub fn new(value: impl Into<String>) -> Self {
-        Self { value: Arc::new(SecretString::from(value.into())), kind: PhantomData }
+        Self { value: Arc::new(Wiped(value.into().into())), kind: PhantomData }
     }
 
     /// The token as it goes into an `Authorization` header. Keep it out of logs, pages and errors.
     pub fn expose_secret(&self) -> &str {
-        self.value.expose_secret()
+        &self.value.0
     }
 }
 

@@ -24,7 +24,27 @@ pub(crate) enum Json<'a> {
 
 /// The members. There are about twenty, among which looking at one after the other is the fastest way.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
+pub(crate) struct Object<'a>(Vec<Member<'a>>);
+
+#[derive(Debug, Clone, PartialEq)]
+struct Member<'a> {
+    tag: u64,
+    name: Cow<'a, str>,
+    value: Json<'a>,
+}
+
+impl Member<'_> {
+    fn is_called(&self, tag: u64, name: &str) -> bool {
+        self.tag == tag && self.name == name
+    }
+}
+
+/// The length of a name and how it begins. Most names differ in it, and numbers are compared faster than texts.
+fn tag(name: &str) -> u64 {
+    let mut tag = [0; 8];
+    tag.iter_mut().zip(name.bytes()).for_each(|(place, byte)| *place = byte);
+    u64::from_le_bytes(tag).rotate_left(5) ^ name.len() as u64
+}
 
 /// Reads an object. The error names the fault and its place, never a value.
 pub(crate) fn object(bytes: &[u8]) -> Result<Object<'_>, String> {
@@ -39,7 +59,8 @@ pub(crate) fn object(bytes: &[u8]) -> Result<Object<'_>, String> {
 
 impl<'a> Object<'a> {
     pub fn get(&self, name: &str) -> Option<&Json<'a>> {
-        self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value)
+        let tag = tag(name);
+        self.0.iter().find(|member| member.is_called(tag, name)).map(|member| &member.value)
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -49,16 +70,16 @@ impl<'a> Object<'a> {
     /// Which of the `known` names is there in another spelling of upper and lower case, for whoever does not tell them
     /// apart. Letters that only become ASCII when their case is changed (`ſ`, the sign for kelvin) are no way around.
     pub fn odd_spelling<'k>(&self, known: &[&'k str]) -> Option<&'k str> {
-        let odd = self.0.iter().filter(|(name, _)| {
-            !name.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase())
-        });
-        odd.map(|(name, _)| name.trim().to_uppercase().to_lowercase())
+        let names = self.0.iter().map(|member| &member.name);
+        let odd = names
+            .filter(|name| !name.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase()));
+        odd.map(|name| name.trim().to_uppercase().to_lowercase())
             .find_map(|folded| known.iter().copied().find(|known| *known == folded))
     }
 
     /// The same as an owned map, for those who want all of it.
     pub fn into_map(self) -> Map<String, Value> {
-        self.0.into_iter().map(|(name, value)| (name.into_owned(), value.into())).collect()
+        self.0.into_iter().map(|member| (member.name.into_owned(), member.value.into())).collect()
     }
 }
 
@@ -143,9 +164,9 @@ impl<'de> Visitor<'de> for AnyJson {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        let mut all: Vec<(Cow<'de, str>, Json<'de>)> = Vec::with_capacity(24);
+        let mut all = Vec::with_capacity(24);
         while let Some((Name(name), value)) = members.next_entry()? {
-            all.push((name, value));
+            all.push(Member { tag: tag(&name), name, value });
         }
         match has_duplicate(&all) {
             true => Err(A::Error::custom(DUPLICATE)),
@@ -154,13 +175,15 @@ impl<'de> Visitor<'de> for AnyJson {
     }
 }
 
-fn has_duplicate(members: &[(Cow<'_, str>, Json<'_>)]) -> bool {
-    let names = members.iter().map(|(name, _)| name.as_ref());
+fn has_duplicate(members: &[Member<'_>]) -> bool {
     if members.len() <= 32 {
-        return names.enumerate().any(|(at, name)| members.iter().take(at).any(|(other, _)| other == name));
+        let among = |before: &[Member<'_>], one: &Member<'_>| {
+            before.iter().any(|other| other.is_called(one.tag, &one.name))
+        };
+        return members.iter().enumerate().any(|(at, one)| among(&members[..at], one));
     }
     // Thousands of members (a header is read before its signature is checked) must not cost more for each.
-    let mut names: Vec<&str> = names.collect();
+    let mut names: Vec<&str> = members.iter().map(|member| member.name.as_ref()).collect();
     names.sort_unstable();
     names.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
 }
