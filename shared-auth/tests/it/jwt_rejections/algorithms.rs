@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use super::{all_refused, header, row, with};
 use crate::tokens::{API, FOREIGN_KEY, KEY, OTHER_TENANT, TestAuthority, join, unsigned};
 
+type Sign = fn(&str) -> Vec<u8>;
+
 #[tokio::test]
 async fn algorithms() {
     let authority = TestAuthority::start().await;
@@ -111,7 +113,7 @@ async fn algorithms() {
     }
     let zeros = input(&json!("ES256"));
     rows.push(row("6 elliptic curves: ES256 with r = s = 0", join(&zeros, &[0; 64]), "algorithm"));
-    let curves: [(&str, &str, fn(&str) -> Vec<u8>); 3] = [
+    let curves: [(&str, &str, Sign); 3] = [
         ("ES256, raw", "ES256", |input| ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING, input)),
         ("ES256, in DER", "ES256", |input| ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING, input)),
         ("EdDSA", "EdDSA", |input| {
