@@ -38,14 +38,14 @@ pub async fn report(server: &Server) {
     );
 
     println!(
-        "{:<7}{:>18}{:>16}{:>16}{:>8}{:>12}{:>28}",
+        "{:<7}{:>18}{:>16}{:>16}{:>8}{:>12}{:>30}",
         "tasks",
         "redis-benchmark",
         "connection",
         "lookup",
         "of it",
         "adds",
-        "CPU here, us: connection, lookup"
+        "CPU, us: connection, lookup"
     );
     for tasks in TASKS {
         let outside = server.benchmark(tasks, &["HGETALL", &names[0]]).await;
@@ -68,7 +68,7 @@ pub async fn report(server: &Server) {
         let rate = |rates: &[Rate]| median(rates.iter().map(|rate| rate.rate));
         let cpu = |rates: &[Rate]| median(rates.iter().map(|rate| rate.cpu));
         println!(
-            "{tasks:<7}{outside:>16.0}/s{:>14.0}/s{:>14.0}/s{ratio:>7.0}%{adds:>12}{:>18.1}{:>10.1}",
+            "{tasks:<7}{outside:>16.0}/s{:>14.0}/s{:>14.0}/s{ratio:>7.0}%{adds:>12}{:>20.1}{:>10.1}",
             rate(&plain),
             rate(&lookup),
             cpu(&plain),
