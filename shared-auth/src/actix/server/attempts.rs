@@ -95,7 +95,7 @@ impl Attempts {
                         }
                     );
                 }
-                Err(wait.as_secs() + 1)
+                Err((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
             }
         }
     }
