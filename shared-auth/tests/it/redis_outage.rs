@@ -157,7 +157,7 @@ async fn a_redis_without_room_is_said_and_recovers_and_signing_out_still_works()
     web_app.remove_account(&account);
     let started = Instant::now();
     while redis.command::<Vec<String>>(&["KEYS", "auth:*:p:*"]).await.len() > 1 {
-        assert!(started.elapsed() < Duration::from_secs(2));
+        assert!(started.elapsed() < LONGEST, "still there");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 

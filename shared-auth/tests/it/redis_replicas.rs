@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::redis_server::{RedisServer, cache, replica, within_a_second};
+use crate::redis_server::{RedisServer, cache, patient, replica, replica_with, within_a_second};
 use crate::redis_sharing::assertion_of;
 use crate::support::{API, DAEMON, GRAPH_DEFAULT, WEB_APP, access_as_user, sign_in, token_requests};
 
@@ -19,7 +19,7 @@ const OBO: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 async fn fifty_replicas_that_miss_the_same_token_ask_entra_once() {
     let (lab, redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);
     let alice = assertion_of(&lab, "alice").await;
-    let replicas: Vec<_> = (0..50).map(|_| replica(&lab, API, &redis)).collect();
+    let replicas: Vec<_> = (0..50).map(|_| replica_with(&lab, API, patient(&redis.url()))).collect();
 
     let calls: Vec<_> = replicas
         .iter()

@@ -25,6 +25,12 @@ pub fn cache_with_keys(redis: &RedisServer, keys: &str) -> RedisCache {
     RedisCache::connect(&redis.url(), keys.parse::<KeyRing>().unwrap()).unwrap()
 }
 
+/// For tests in which it matters that Redis is waited for, however busy the machine is.
+pub fn patient(url: &str) -> RedisCache {
+    let keys = KEY.parse::<KeyRing>().unwrap();
+    RedisCache::builder(url, keys).time_limit(Duration::from_secs(10)).build().unwrap()
+}
+
 /// A replica: its own memory, its own connection, the same registration.
 pub fn replica(lab: &EntraLab, client_id: &str, redis: &RedisServer) -> ConfidentialClient {
     replica_with(lab, client_id, cache(redis))

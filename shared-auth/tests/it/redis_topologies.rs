@@ -8,7 +8,7 @@ use shared_auth::{ClientCredential, ConfidentialClient, Env, KeyRing, RedisCache
 
 use crate::credentials::sts::Sts;
 use crate::redis_server::{
-    Cluster, KEY, OF_THE_SENTINELS, RedisServer, Sentinels, WATCHER, replica_with, within_a_second,
+    Cluster, KEY, OF_THE_SENTINELS, RedisServer, Sentinels, WATCHER, patient, replica_with, within_a_second,
 };
 use crate::redis_sharing::assertion_of;
 use crate::support::{API, DAEMON, GRAPH_DEFAULT, token_requests};
@@ -67,7 +67,7 @@ async fn replicas_share_a_cluster_also_while_its_slots_move() {
 #[tokio::test]
 async fn in_a_cluster_too_a_removal_is_heard_and_fifty_replicas_ask_once() {
     let (lab, cluster) = (EntraLab::start().await.unwrap(), Cluster::start().await);
-    let fresh = || replica_with(&lab, DAEMON, connected(&cluster.url()));
+    let fresh = || replica_with(&lab, DAEMON, patient(&cluster.url()));
     let replicas: Vec<ConfidentialClient> = (0..50).map(|_| fresh()).collect();
 
     let calls: Vec<_> = replicas

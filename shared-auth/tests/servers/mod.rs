@@ -165,6 +165,8 @@ pub fn free_port() -> u16 {
 fn spawn(port: u16, options: &[&str]) -> Child {
     Command::new("redis-server")
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        // Nor does a replica put down what it gets from its master: the next server here would begin with it.
+        .args(["--repl-diskless-sync", "yes", "--repl-diskless-load", "swapdb"])
         .args(options)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
