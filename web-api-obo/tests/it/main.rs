@@ -4,5 +4,6 @@
 mod api;
 mod calls;
 mod edge;
+mod refused_by_entra;
 mod reports;
 mod start;
