@@ -10,6 +10,7 @@ use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 
 use super::step_up::Unmet;
+use crate::clock::{Clock, SystemClock};
 use crate::downstream::DownstreamError;
 use crate::error::{Error, InteractionRequired, Refusal, TransportError};
 use crate::protocol::challenge::Challenge;
@@ -23,7 +24,7 @@ use crate::protocol::challenge::Challenge;
 /// | the user must sign in again | 401 | `interaction_required` | `error="interaction_required"` |
 /// | the token is no good, or ended on the way | 401 | `invalid_token` | `error="invalid_token"` |
 /// | Entra refuses this service itself | 502 | `upstream_refused` | |
-/// | no answer: retrying helps, or does not | 503, 502 | `upstream_unavailable` | |
+/// | no answer: retrying helps (`Retry-After` says when), or does not | 503, 502 | `upstream_unavailable` | |
 /// | the API behind this one: not for this user | 403 | `downstream_forbidden` | |
 /// | the API behind this one: not there | 404 | `not_found` | |
 /// | the API behind this one: wait | 503 | `upstream_unavailable` | |
@@ -191,11 +192,10 @@ fn answer(error: &Error) -> Answer {
             "The sign-in could not be completed; please start it again.",
         ),
         Error::Transport(error) => transport(error),
-        Error::Throttled(throttled) => transport(&throttled.cause),
-        Error::Loop(_) => {
-            let message = "This service has to pause its requests to another one for some minutes.";
-            Answer::new(StatusCode::SERVICE_UNAVAILABLE, "upstream_unavailable", message).retry_after(60)
+        Error::Throttled(throttled) => {
+            transport(&throttled.cause).retry_after(seconds_until(throttled.until))
         }
+        Error::Loop(stopped) => paused(seconds_until(stopped.until)),
         Error::Refused(refusal) => refused(refusal),
         Error::InteractionRequired(needed) => interaction(needed),
         Error::InvalidToken(rejection) => invalid_token(rejection.check.class()),
@@ -226,8 +226,24 @@ fn transport(error: &TransportError) -> Answer {
     }
 }
 
+/// Asked for the same too often, as we or Entra noticed.
+fn paused(seconds: u64) -> Answer {
+    let message = "This service has to pause its requests to another one for some minutes.";
+    Answer::new(StatusCode::SERVICE_UNAVAILABLE, "upstream_unavailable", message).retry_after(seconds)
+}
+
+/// Rounded up, so that nobody who waits as told comes too early.
+fn seconds_until(time: jiff::Timestamp) -> u64 {
+    let milliseconds = time.duration_since(SystemClock.now()).as_millis();
+    u64::try_from(milliseconds).unwrap_or_default().div_ceil(1_000).max(1)
+}
+
 /// Entra said no and the user cannot change it.
 fn refused(refusal: &Refusal) -> Answer {
+    const LOOP: u32 = 50196;
+    if refusal.codes.contains(&LOOP) {
+        return paused(60);
+    }
     // The caller's token ended, or was rejected by Entra, between our check and Entra's. A fresh one may work.
     const ASSERTION: [u32; 2] = [50013, 500133];
     if refusal.codes.iter().any(|code| ASSERTION.contains(code)) {

@@ -90,8 +90,8 @@ async fn what_entra_refuses_in_the_exchange_reaches_the_caller_as_what_it_is() {
             "10 sign-in frequency: 401 interaction_required",
             "12 secret expired: 502 upstream_refused",
             "15 not assigned: 401 interaction_required",
-            "19 no cache: 502 upstream_refused",
-            "21 throttled: 503 upstream_unavailable Retry-After 5",
+            "19 no cache: 503 upstream_unavailable Retry-After 60",
+            "21 throttled: 503 upstream_unavailable Retry-After 7",
         ]
     );
 }

@@ -78,6 +78,7 @@ fn every_error_has_its_answer() {
         (refusal("invalid_grant", 500133, None).into(), 401, "invalid_token", Some(expired), None),
         (refusal("invalid_client", 7000215, None).into(), 502, "upstream_refused", None, None),
         (refusal("invalid_scope", 70011, None).into(), 502, "upstream_refused", None, None),
+        (refusal("invalid_grant", 50196, None).into(), 503, "upstream_unavailable", None, Some("60")),
         (unreachable(true), 503, "upstream_unavailable", None, Some("5")),
         (unreachable(false), 502, "upstream_unavailable", None, None),
         (behind(401, Some(claims_challenge), None), 401, "insufficient_claims", Some(claims_challenge), None),
