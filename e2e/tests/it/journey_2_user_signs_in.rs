@@ -1,7 +1,9 @@
 //! Journey 2, the web app signs users in: page → Entra → page, and out again.
 
+use serde_json::json;
+
 use crate::browser::Browser;
-use crate::stack::{Stack, http};
+use crate::stack::{Stack, TENANT, http, is_compose};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_signs_in_reads_the_claims_and_signs_out() {
@@ -79,5 +81,41 @@ async fn two_tabs_can_sign_in_at_once() {
         browser.click("#account-alice").await;
     }
     assert!(browser.text("#claims").await.contains("alice@contoso.test"));
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_signs_out_at_entra_is_signed_out_here_through_a_frame_without_cookies() {
+    if is_compose() {
+        return; // The seed of the containers' lab does not know the address, and other journeys share that lab.
+    }
+    let stack = Stack::start().await;
+    let name = "name = \"web-app\"";
+    let address = format!("{}/signout-oidc", stack.web_app);
+    let seed = entra_lab::DEFAULT_SEED.replacen(
+        name,
+        &format!("{name}\nfront_channel_logout_url = \"{address}\""),
+        1,
+    );
+    let reseeded = http().post(format!("{}/lab/seed", stack.lab)).json(&json!({ "seed": seed }));
+    assert!(reseeded.send().await.unwrap().status().is_success());
+    let browser = Browser::open().await;
+    browser.go(&format!("{}/claims", stack.web_app)).await;
+    browser.sign_in_as("alice").await;
+    browser.accept_if_asked().await;
+    assert_eq!(browser.text("#user-name").await, "Alice Kim");
+
+    // At Entra itself, which is another site: its page holds a frame of each application.
+    browser.go(&format!("{}/{TENANT}/oauth2/v2.0/logout", stack.lab)).await;
+    assert!(browser.page().await.contains("/signout-oidc?sid="));
+
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(15);
+    loop {
+        browser.go(&stack.web_app).await;
+        if browser.shows("#sign-in").await {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "the session is still there");
+    }
     browser.close().await;
 }

@@ -13,6 +13,7 @@ use crate::stack::{Stack, http, is_compose};
 /// Alice's code on the lab's home page.
 const OTP_OF_ALICE: &str = "246810";
 const TWO_HOURS: i64 = 2 * 60 * 60;
+const A_QUARTER_OF_A_YEAR: i64 = 91 * 24 * 60 * 60;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_signs_in_and_the_second_run_needs_nothing_but_the_disk_and_the_api() {
@@ -102,6 +103,11 @@ async fn an_expired_token_is_renewed_from_the_disk_without_anybody() {
     assert_eq!((later.status, &later.json["displayName"]), (Some(0), &json!("Alice Kim")), "{later:?}");
     assert_eq!(later.json["tokenFrom"], "identity provider");
     assert_eq!(desktop.run(&["profile", "--no-sign-in", "--json"]).json["tokenFrom"], "cache", "it was kept");
+
+    // Unused for a quarter of a year, it does not serve any more: Entra wants to see the person.
+    stack.move_every_clock(A_QUARTER_OF_A_YEAR).await;
+    let idle = desktop.run(&["profile", "--no-sign-in", "--json"]);
+    assert_eq!((idle.status, &idle.json["error"]), (Some(3), &json!("sign_in_needed")), "{idle:?}");
     browser.close().await;
 }
 

@@ -1,7 +1,9 @@
 //! The mistakes that everybody makes once: each ends in the right page or status, and in a sentence that helps.
 
+use serde_json::json;
+
 use crate::browser::Browser;
-use crate::stack::{API, OTHER_API, Stack};
+use crate::stack::{API, OTHER_API, Stack, http};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_secret_ends_the_daemons_round_with_the_code() {
@@ -65,6 +67,36 @@ async fn declining_the_consent_is_a_page_and_no_session() {
     assert_eq!(browser.text("#failure-code").await, "AADSTS65004");
     browser.go(&stack.web_app).await;
     assert!(browser.shows("#sign-in").await);
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permission_that_only_administrators_give_is_a_page_with_the_code() {
+    let stack = Stack::start_with(&[("API_SCOPES", "https://graph.microsoft.com/User.Read.All")]).await;
+    stack.reset_the_lab().await;
+    let browser = Browser::open().await;
+
+    browser.go(&format!("{}/auth/sign-in", stack.web_app)).await;
+    browser.sign_in_as("alice").await;
+    assert_eq!(browser.text("#failure-code").await, "AADSTS90094");
+    assert!(browser.text("#failure-advice").await.contains("administrator"));
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_that_is_for_others_is_a_page_with_the_code() {
+    let stack = Stack::start().await;
+    stack.reset_the_lab().await;
+    let policy = json!({ "kind": "assignment_required", "app": "web-api-obo", "on": true });
+    let answer = http().post(format!("{}/lab/policy", stack.lab)).json(&policy).send().await.unwrap();
+    assert!(answer.status().is_success(), "{}", answer.status());
+    let browser = Browser::open().await;
+    browser.go(&format!("{}/auth/sign-in", stack.web_app)).await;
+    browser.sign_in_as("bob").await;
+    assert_eq!(browser.text("#failure-code").await, "AADSTS50105");
+    browser.photograph("not-assigned").await;
+
+    stack.reset_the_lab().await;
     browser.close().await;
 }
 

@@ -160,3 +160,14 @@ async fn it_is_healthy_and_ends_well() {
     #[cfg(unix)]
     assert_eq!(app.terminate(), Some(0), "SIGTERM is a good end");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_uri_that_is_not_registered_ends_at_entra_and_no_answer_comes_back() {
+    let app = WebApp::start_with(&[("PUBLIC_URL", "https://app.example")]).await;
+    let answer = app.get("/auth/sign-in").send().await.unwrap();
+
+    let entra = app.http.get(answer.headers()[LOCATION].to_str().unwrap()).send().await.unwrap();
+
+    assert_eq!((entra.status().as_u16(), entra.headers().get(LOCATION)), (400, None));
+    assert!(entra.text().await.unwrap().contains("AADSTS50011"));
+}
