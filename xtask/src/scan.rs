@@ -83,7 +83,10 @@ impl Secrets {
             if part.len() < 2 * PIECE {
                 self.short.insert(part.as_bytes().to_vec());
             } else {
-                self.pieces.extend(part.as_bytes().chunks_exact(PIECE).map(<[u8]>::to_vec));
+                let pieces = part.as_bytes().chunks_exact(PIECE);
+                // One letter over and over is what tests write where it only has to be long.
+                let telling = pieces.filter(|piece| piece.iter().any(|letter| *letter != piece[0]));
+                self.pieces.extend(telling.map(<[u8]>::to_vec));
             }
         }
     }
@@ -117,7 +120,10 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("scan-{}-{:p}", std::process::id(), &logged));
         let folder = prepare(&folder)?;
         let others = (0..200).map(|n| format!("0123456789-another-code-{n:030}\n")).collect::<String>();
-        fs::write(folder.join("secrets-1.txt"), format!("{JWT}\nPassw0rd!lab\n{others}"))?;
+        fs::write(
+            folder.join("secrets-1.txt"),
+            format!("{JWT}\nPassw0rd!lab\n1.R{}\n{others}", "x".repeat(256)),
+        )?;
         fs::write(folder.join("log-2.txt"), format!("{}{logged}\n", "a line\n".repeat(2_000)))?;
         let outcome = check(&folder);
         fs::remove_dir_all(folder)?;
@@ -139,9 +145,11 @@ mod tests {
 
     #[test]
     fn a_harmless_log_passes_and_so_does_the_header_of_a_token() {
-        let said = run("the key of eyJhbGciOiJSUzI1NiJ9 is known, 0123456789 too").unwrap();
+        let long = "x".repeat(100);
+        let said =
+            run(&format!("the key of eyJhbGciOiJSUzI1NiJ9 is known, 0123456789 too, and {long}")).unwrap();
 
-        assert!(said.contains("202 secrets"), "{said}");
+        assert!(said.contains("203 secrets"), "{said}");
     }
 
     #[test]
