@@ -6,8 +6,10 @@
 //! cache that does not know the users.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot start should say so and stop")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use bench::CpuTime;
+use cpu_time::ThreadTime;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::{Map, Value, json};
 use shared_auth::{ClientCredential, Clock, ConfidentialClient, EntraConfig, MsalExport, SystemClock};
@@ -58,7 +60,7 @@ fn document() -> String {
     Value::Object(root).to_string()
 }
 
-fn import_and_export(c: &mut Criterion) {
+fn import_and_export(c: &mut Criterion<CpuTime>) {
     let config = EntraConfig::new(
         format!("https://{HOST}").parse().unwrap(),
         TENANT,
@@ -76,7 +78,7 @@ fn import_and_export(c: &mut Criterion) {
         bencher.iter_custom(|rounds| {
             let mut took = Duration::ZERO;
             for _ in 0..rounds {
-                let begun = Instant::now();
+                let begun = ThreadTime::now();
                 let imported = client.import_msal_cache(&document).unwrap();
                 took += begun.elapsed();
                 assert_eq!((imported.accounts.len(), imported.access_tokens), (USERS, USERS));
@@ -90,5 +92,9 @@ fn import_and_export(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, import_and_export);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CpuTime);
+    targets = import_and_export
+}
 criterion_main!(benches);

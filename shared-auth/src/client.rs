@@ -433,8 +433,8 @@ impl Inner {
 
     /// Where an account's tokens are got if no tenant was chosen: with an authority for several tenants, at the one
     /// that the user signed in to.
-    pub fn tenant_of(&self, account: &Account) -> Option<String> {
-        self.authority.is_multi_tenant().then(|| account.tenant_id.clone())
+    pub fn tenant_of<'a>(&self, account: &'a Account) -> Option<&'a str> {
+        self.authority.is_multi_tenant().then_some(&account.tenant_id)
     }
 
     /// The part of a key that keeps tenants apart. A tenant that is none comes to nothing at the request.

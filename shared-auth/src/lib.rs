@@ -75,7 +75,7 @@ pub use jwt::{
 };
 pub use lint::{Deployment, Finding, Lint, lint, lint_at};
 pub use protocol::challenge::Challenge;
-pub use protocol::scope::Scopes;
+pub use protocol::scope::{AskedScopes, Scopes};
 pub use result::{AuthenticationResult, CacheLevel, CacheRefreshReason, Durations, TokenSource};
 pub use secret::{
     AccessToken, App, AuthorizationCode, ClientAssertion, ClientSecret, RefreshToken, TokenKind, User,

@@ -63,7 +63,7 @@ impl<T> Task<T> {
         &self,
         scopes: impl Into<Scopes>,
     ) -> Result<AuthenticationResult<User>, Error> {
-        self.client.acquire_token_in_long_running_process(&self.key, scopes).await
+        self.client.acquire_token_in_long_running_process(&self.key, scopes.into()).await
     }
 }
 

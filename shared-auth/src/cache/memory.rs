@@ -124,7 +124,7 @@ impl<K: TokenKind> Partition<K> {
         self.tokens.push(token);
     }
 
-    fn find(&self, scopes: &Scopes, now: Timestamp) -> Option<Arc<CachedToken<K>>> {
+    fn find(&self, scopes: &str, now: Timestamp) -> Option<Arc<CachedToken<K>>> {
         self.tokens.iter().find(|token| token.is_usable(now) && token.serves(scopes)).map(Arc::clone)
     }
 
@@ -183,7 +183,7 @@ impl<K: TokenKind> MemoryCache<K> {
 
     /// A token that holds every scope wanted and is good for more than five minutes. The partition may be named by
     /// borrowed parts.
-    pub fn token<P>(&self, partition: &P, scopes: &Scopes, now: Timestamp) -> Option<Arc<CachedToken<K>>>
+    pub fn token<P>(&self, partition: &P, scopes: &str, now: Timestamp) -> Option<Arc<CachedToken<K>>>
     where
         P: Hash + Equivalent<PartitionKey> + ?Sized,
     {
@@ -197,8 +197,9 @@ impl<K: TokenKind> MemoryCache<K> {
     /// True where there is a token that would serve, had it not ended.
     pub fn has_ended(&self, partition: &PartitionKey, scopes: &Scopes, now: Timestamp) -> bool {
         let partition = self.shared.partitions.get(partition);
-        partition
-            .is_some_and(|here| here.tokens.iter().any(|token| token.serves(scopes) && !token.is_usable(now)))
+        partition.is_some_and(|here| {
+            here.tokens.iter().any(|token| token.serves(scopes.as_str()) && !token.is_usable(now))
+        })
     }
 
     /// As [`token`](Self::token), even where another replica may know better.
@@ -208,7 +209,7 @@ impl<K: TokenKind> MemoryCache<K> {
         scopes: &Scopes,
         now: Timestamp,
     ) -> Option<Arc<CachedToken<K>>> {
-        self.shared.partitions.get(partition)?.find(scopes, now)
+        self.shared.partitions.get(partition)?.find(scopes.as_str(), now)
     }
 
     /// The refresh token of an account.
@@ -370,7 +371,7 @@ impl<K: TokenKind> MemoryCache<K> {
     pub fn postpone_refresh(&self, key: &PartitionKey, scopes: &Scopes, until: Timestamp) {
         self.change(key, |old| {
             let mut new = old?.clone();
-            for token in new.tokens.iter_mut().filter(|token| token.serves(scopes)) {
+            for token in new.tokens.iter_mut().filter(|token| token.serves(scopes.as_str())) {
                 Arc::make_mut(token).refresh_at = Some(until);
             }
             Some(new)

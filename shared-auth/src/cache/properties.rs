@@ -16,7 +16,7 @@ const PLACE: &[&[u8]] = &[b"partition", b"field"];
 pub fn cache_entry(data: &[u8]) {
     let now = Timestamp::from_second(1_800_000_000).unwrap_or(Timestamp::UNIX_EPOCH);
     if let Some((token, user)) = TokenRecord::decode::<User>(data, now) {
-        let _ = (token.is_usable(now), token.wants_refresh(now), token.serves(&Scopes::from("User.Read")));
+        let _ = (token.is_usable(now), token.wants_refresh(now), token.serves("User.Read"));
         written(&token, user.as_deref(), now);
     }
     if let Some(record) = RefreshRecord::decode(data) {

@@ -383,7 +383,7 @@ impl<K: TokenKind> Found<K> {
 
     /// A token that serves the scopes.
     pub fn token(&self, scopes: &Scopes, now: Timestamp) -> Option<Arc<CachedToken<K>>> {
-        self.tokens.iter().rev().find(|token| token.is_usable(now) && token.serves(scopes)).cloned()
+        self.tokens.iter().rev().find(|token| token.is_usable(now) && token.serves(scopes.as_str())).cloned()
     }
 
     /// True where nothing is there, and nothing was removed either.

@@ -71,7 +71,7 @@ pub(crate) type Acquisition<K> = Either<
 /// What a caller wants from a store.
 pub(crate) struct Wanted<'a> {
     pub partition: PartitionRef<'a>,
-    pub scopes: &'a Scopes,
+    pub scopes: &'a str,
     /// A claims challenge to be satisfied.
     pub claims: Option<&'a str>,
     pub force_refresh: bool,
@@ -208,7 +208,7 @@ impl<K: TokenKind> TokenStore<K> {
 
     /// What has to be asked for now.
     fn missing(&self, wanted: &Wanted<'_>) -> Missing {
-        let (partition, scopes) = (wanted.partition.to_key(), wanted.scopes.clone());
+        let (partition, scopes) = (wanted.partition.to_key(), Scopes::from(wanted.scopes));
         let plain = partition.request(&scopes);
         let throttle_key = match wanted.claims {
             Some(claims) => format!("{plain}|claims {claims}"),
@@ -334,7 +334,7 @@ impl<K: TokenKind> TokenStore<K> {
         let (bypass, started) = (*bypass, Instant::now());
         let found_there = |token| Ok(Answer::of(token, CacheLevel::Shared, started.elapsed()));
         // The request that ended while we were on our way here may have left what we want.
-        if !bypass && let Some(token) = self.cache.token(partition, scopes, self.clock.now()) {
+        if !bypass && let Some(token) = self.cache.token(partition, scopes.as_str(), self.clock.now()) {
             self.counters.late_memory_hit();
             return Ok(Answer::of(token, CacheLevel::Memory, Duration::ZERO));
         }
@@ -536,7 +536,7 @@ impl<K: TokenKind> TokenStore<K> {
         if let Some((ours, found)) = &looked {
             self.cache.merge(partition, found, removals);
             let now = self.clock.now();
-            if let Some(token) = self.cache.token(partition, scopes, now) {
+            if let Some(token) = self.cache.token(partition, scopes.as_str(), now) {
                 let successor = !token.wants_refresh(now);
                 if !successor && !ours {
                     self.cache.postpone_refresh(partition, scopes, now + PAUSE_WHILE_ANOTHER_RENEWS);

@@ -41,6 +41,8 @@ pub struct CachedToken<K: TokenKind> {
     /// How it was asked for, for who did. Not kept in the cache.
     pub(crate) exchange: Option<Arc<Exchange>>,
     pub(super) cached_at: Timestamp,
+    /// When it was got, or as long before its end as no token lives: before that the clock was moved back.
+    usable_from: Timestamp,
     /// Five minutes before the token ends, or when the assertion ends with which it was got.
     usable_until: Timestamp,
     /// From then on a successor should be fetched in the background.
@@ -66,6 +68,7 @@ impl<K: TokenKind> CachedToken<K> {
             home_account_id: None,
             exchange: None,
             cached_at,
+            usable_from: usable_from(cached_at, usable_until),
             usable_until,
             refresh_at: None,
             withheld: false,
@@ -107,16 +110,16 @@ impl<K: TokenKind> CachedToken<K> {
         Times { cached_at: self.cached_at, usable_until: self.usable_until, refresh_at: self.refresh_at }
     }
 
-    pub(super) fn serves(&self, wanted: &Scopes) -> bool {
-        self.scopes.contains_all(wanted)
-            || (!self.declined_scopes.is_empty()
-                && self.scopes.with(&self.declined_scopes).contains_all(wanted))
+    pub(super) fn serves(&self, wanted: &str) -> bool {
+        self.scopes.serve(wanted)
+            || (!self.declined_scopes.is_empty() && self.scopes.with(&self.declined_scopes).serve(wanted))
     }
 
     /// The token must not be served after `end`. The five minutes do not apply here: the assertion is not sent again.
     #[must_use]
     pub(crate) fn ending_with(mut self, end: Timestamp) -> Self {
         self.usable_until = self.usable_until.min(end);
+        self.usable_from = usable_from(self.cached_at, self.usable_until);
         self
     }
 
@@ -133,11 +136,14 @@ impl<K: TokenKind> CachedToken<K> {
     }
 
     pub(super) fn is_usable(&self, now: Timestamp) -> bool {
-        // A token from the future means that the clock was moved back: its expiry says nothing any more.
-        now < self.usable_until
-            && self.usable_until.duration_since(now) < LONGEST_LIFETIME
-            && self.cached_at <= now
+        self.usable_from <= now && now < self.usable_until
     }
+}
+
+/// A token from the future means that the clock was moved back: its expiry says nothing any more.
+fn usable_from(cached_at: Timestamp, until: Timestamp) -> Timestamp {
+    let earliest = until.checked_sub(LONGEST_LIFETIME).unwrap_or(Timestamp::MIN);
+    cached_at.max(earliest)
 }
 
 /// When a token was got, until when it may be used, from when on it should be renewed.

@@ -95,7 +95,7 @@ impl ManagedIdentity {
         let resource = resource.strip_suffix("/.default").unwrap_or(resource).to_owned();
         let scopes = Scopes::from(format!("{resource}/.default"));
         let partition = PartitionRef::app(&self.inner.owner, self.inner.endpoint.address());
-        let wanted = Wanted { partition, scopes: &scopes, claims: None, force_refresh };
+        let wanted = Wanted { partition, scopes: scopes.as_str(), claims: None, force_refresh };
         let request = |partition: PartitionKey| {
             let (this, scopes) = (Arc::clone(&self.inner), scopes.clone());
             async move {

@@ -292,7 +292,7 @@ impl AcquireTokenByDeviceFlow {
 
 async fn poll(client: &Inner, flow: DeviceFlow) -> Result<SignIn, Error> {
     let grant = Grant::DeviceCode(flow.device_code);
-    let options = Options { tenant: flow.tenant.clone(), ..Options::default() };
+    let options = Options { tenant: flow.tenant.clone().map(Into::into), ..Options::default() };
     let expired = || Err(SignInError::CodeExpired(flow.user_code.clone()).into());
     let (mut interval, mut next) = (flow.interval, flow.first_poll);
     // Step D2, again and again.

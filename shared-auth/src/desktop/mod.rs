@@ -47,7 +47,7 @@ use crate::env::ConfigError;
 use crate::error::Error;
 use crate::flows::signed_in::SignIn;
 use crate::flows::silent::AcquireTokenSilent;
-use crate::protocol::scope::Scopes;
+use crate::protocol::scope::AskedScopes;
 use crate::telemetry::Metrics;
 
 /// An application that cannot keep a secret: a desktop program, a command line tool.
@@ -228,7 +228,7 @@ impl PublicClient {
     pub fn acquire_token_silent<'a>(
         &'a self,
         account: &'a Account,
-        scopes: impl Into<Scopes>,
+        scopes: impl Into<AskedScopes<'a>>,
     ) -> AcquireTokenSilent<'a> {
         AcquireTokenSilent::new(&self.inner, account, scopes.into())
     }

@@ -3,6 +3,7 @@
 //! RFC 9700 §2.4 forbids the grant: the application sees the password, and no second factor, no consent and no other way
 //! to sign in is possible. It is here because MSAL has it, and refuses where it would leak or cannot work.
 
+use std::borrow::Cow;
 use std::future::IntoFuture;
 
 use futures_util::FutureExt;
@@ -69,7 +70,7 @@ pub struct AcquireTokenByUsernamePassword {
 impl AcquireTokenByUsernamePassword {
     /// Signs in to this tenant (id or domain) of the same authority instead of the configured one.
     pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
-        self.options.tenant = Some(tenant.into());
+        self.options.tenant = Some(Cow::Owned(tenant.into()));
         self
     }
 }

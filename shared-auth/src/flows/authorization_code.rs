@@ -3,6 +3,7 @@
 //! Steps 2 to 8 of the web app scenario. Between the two halves the browser is away at Entra; what must be remembered
 //! meanwhile is one opaque [`AuthCodeFlow`], to be kept on the server and used once.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::IntoFuture;
 use std::sync::Arc;
@@ -179,7 +180,7 @@ impl InitiateAuthCodeFlow {
 
     /// Signs in to this tenant (id or domain) of the same authority instead of the configured one.
     pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
-        self.options.tenant = Some(tenant.into());
+        self.options.tenant = Some(Cow::Owned(tenant.into()));
         self
     }
 
@@ -269,7 +270,7 @@ impl InitiateAuthCodeFlow {
             scopes,
             started_at: client.clock.now(),
             authorization_url: url,
-            tenant,
+            tenant: tenant.map(Cow::into_owned),
             claims,
             correlation_id,
         })
@@ -315,7 +316,7 @@ impl AuthCodeFlow {
         Options {
             claims: self.claims.clone(),
             correlation_id: self.correlation_id,
-            tenant: self.tenant.clone(),
+            tenant: self.tenant.clone().map(Cow::Owned),
             ..Options::default()
         }
     }

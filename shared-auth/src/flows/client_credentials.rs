@@ -6,12 +6,12 @@
 use std::future::IntoFuture;
 use std::sync::Arc;
 
-use super::{Options, acquisition_options, redeem, to_cache};
+use super::{Options, OptionsOf, acquisition_options, redeem, to_cache};
 use crate::cache::{Acquisition, CachedToken, PartitionKey};
 use crate::client::{AuthenticationResult, ConfidentialClient, Inner};
 use crate::env::ConfigError;
 use crate::error::Error;
-use crate::protocol::scope::Scopes;
+use crate::protocol::scope::{AskedScopes, Scopes};
 use crate::protocol::token_request::Grant;
 use crate::secret::App;
 
@@ -30,8 +30,11 @@ impl ConfidentialClient {
     /// # Errors
     /// [`Error::Config`] before any network for scopes that are not `{resource}/.default` and for a tenant that is no
     /// tenant (`common`, `organizations`, `consumers`); [`Error::Refused`] with Entra's codes; [`Error::Transport`].
-    pub fn acquire_token_for_client(&self, scopes: impl Into<Scopes>) -> AcquireTokenForClient<'_> {
-        AcquireTokenForClient { client: &self.inner, scopes: scopes.into(), options: Options::default() }
+    pub fn acquire_token_for_client<'a>(
+        &'a self,
+        scopes: impl Into<AskedScopes<'a>>,
+    ) -> AcquireTokenForClient<'a> {
+        AcquireTokenForClient { client: &self.inner, scopes: scopes.into(), options: OptionsOf::default() }
     }
 }
 
@@ -51,8 +54,8 @@ impl ConfidentialClient {
 #[must_use = "nothing happens before `.await`"]
 pub struct AcquireTokenForClient<'a> {
     client: &'a Arc<Inner>,
-    scopes: Scopes,
-    options: Options,
+    scopes: AskedScopes<'a>,
+    options: OptionsOf<'a>,
 }
 
 acquisition_options!(AcquireTokenForClient);
@@ -66,7 +69,7 @@ impl IntoFuture for AcquireTokenForClient<'_> {
         let Self { client, scopes, options } = self;
         let wanted = options.wanted(client.app_partition(options.tenant.as_deref()), &scopes);
         client.app_tokens.acquire(&wanted, |partition| {
-            let (client, scopes, options) = (Arc::clone(client), scopes.clone(), options.clone());
+            let (client, scopes, options) = (Arc::clone(client), scopes.to_scopes(), options.to_owned());
             async move { Box::pin(request(client, partition, scopes, options)).await }
         })
     }

@@ -4,6 +4,7 @@
 //! the process knows. From then on that key is all that is needed (RFC 6749 §6), until the process is stopped, the user
 //! signs out, or Entra wants to see the user.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::IntoFuture;
 use std::sync::Arc;
@@ -16,13 +17,13 @@ use futures_util::future::{BoxFuture, Either, ready};
 use serde::{Deserialize, Serialize};
 
 use super::refresh_token::refresh;
-use super::{Options, acquisition_options, home_account_id, redeem, to_cache};
+use super::{OptionsOf, acquisition_options, home_account_id, redeem, to_cache};
 use crate::cache::Acquisition;
 use crate::client::{AuthenticationResult, ConfidentialClient, Inner, TokenSource};
 use crate::env::ConfigError;
 use crate::error::Error;
 use crate::jwt::tenant_of;
-use crate::protocol::scope::Scopes;
+use crate::protocol::scope::{AskedScopes, Scopes};
 use crate::protocol::token_request::Grant;
 use crate::secret::{TokenDigest, User, UserAssertion};
 
@@ -50,7 +51,7 @@ impl ConfidentialClient {
             client: &self.inner,
             assertion: assertion.clone(),
             scopes: scopes.into(),
-            options: Options::default(),
+            options: OptionsOf::default(),
         }
     }
 
@@ -62,13 +63,13 @@ impl ConfidentialClient {
     pub fn acquire_token_in_long_running_process<'a>(
         &'a self,
         key: &'a LongRunningKey,
-        scopes: impl Into<Scopes>,
+        scopes: impl Into<AskedScopes<'a>>,
     ) -> AcquireTokenInLongRunningProcess<'a> {
         AcquireTokenInLongRunningProcess {
             client: &self.inner,
             key,
             scopes: scopes.into(),
-            options: Options::default(),
+            options: OptionsOf::default(),
         }
     }
 
@@ -137,7 +138,7 @@ pub struct InitiateLongRunningOnBehalfOf<'a> {
     client: &'a Arc<Inner>,
     assertion: UserAssertion,
     scopes: Scopes,
-    options: Options,
+    options: OptionsOf<'a>,
 }
 
 acquisition_options!(InitiateLongRunningOnBehalfOf);
@@ -147,11 +148,11 @@ impl IntoFuture for InitiateLongRunningOnBehalfOf<'_> {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { client, assertion, scopes, mut options } = self;
-        let client = Arc::clone(client);
+        let Self { client, assertion, scopes, options } = self;
+        let (client, mut options) = (Arc::clone(client), options.to_owned());
         async move {
             if options.tenant.is_none() && client.authority.is_multi_tenant() {
-                options.tenant = tenant_of(&assertion);
+                options.tenant = tenant_of(&assertion).map(Cow::Owned);
             }
             let tenant = options.tenant.clone();
             let removals = client.user_tokens.cache.removals();
@@ -190,8 +191,8 @@ impl IntoFuture for InitiateLongRunningOnBehalfOf<'_> {
 pub struct AcquireTokenInLongRunningProcess<'a> {
     client: &'a Arc<Inner>,
     key: &'a LongRunningKey,
-    scopes: Scopes,
-    options: Options,
+    scopes: AskedScopes<'a>,
+    options: OptionsOf<'a>,
 }
 
 acquisition_options!(AcquireTokenInLongRunningProcess);
@@ -209,11 +210,11 @@ impl IntoFuture for AcquireTokenInLongRunningProcess<'_> {
                 ConfigError::new("tenant", "cannot be another one than that in which the process began");
             return Either::Left(ready(Err(problem.into())));
         }
-        options.tenant = key.tenant().map(str::to_owned);
+        options.tenant = key.tenant().map(Cow::Borrowed);
         let digest = key.digest();
         let wanted = options.wanted(client.long_running_partition(&digest), &scopes);
         client.user_tokens.acquire(&wanted, |partition| {
-            let (client, scopes, options) = (Arc::clone(client), scopes.clone(), options.clone());
+            let (client, scopes, options) = (Arc::clone(client), scopes.to_scopes(), options.to_owned());
             async move { Box::pin(refresh(client, partition, Vec::new(), None, scopes, options)).await }
         })
     }

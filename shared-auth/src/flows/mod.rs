@@ -19,6 +19,8 @@ mod refresh_token;
 pub(crate) mod signed_in;
 pub mod silent;
 
+use std::borrow::Cow;
+
 use secrecy::ExposeSecret;
 
 pub(crate) use self::redeem::redeem;
@@ -26,19 +28,22 @@ use crate::cache::{CachedToken, PartitionRef, Wanted};
 use crate::client::Inner;
 use crate::env::ConfigError;
 use crate::protocol::client_info::ClientInfo;
-use crate::protocol::scope::Scopes;
+use crate::protocol::scope::{AskedScopes, Scopes};
 use crate::protocol::token_response::TokenResponse;
 use crate::secret::{AccessToken, RefreshToken, TokenKind};
 
+/// What an acquisition was told, to be kept.
+pub(crate) type Options = OptionsOf<'static>;
+
 /// What every acquisition can be told.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Options {
+pub(crate) struct OptionsOf<'a> {
     /// A claims challenge to be satisfied, as JSON text.
     pub claims: Option<String>,
     pub force_refresh: bool,
     pub correlation_id: Option<uuid::Uuid>,
     /// The tenant that is asked instead of the configured one.
-    pub tenant: Option<String>,
+    pub tenant: Option<Cow<'a, str>>,
     /// Further parameters of the address that is asked.
     pub extra_query: Vec<(String, String)>,
     /// `iss` and `sub` of the sign-in whose tokens are renewed: a renewed ID token has the same (OpenID Connect Core
@@ -46,17 +51,25 @@ pub(crate) struct Options {
     pub signed_in_as: Option<(String, String)>,
 }
 
-impl Options {
+impl OptionsOf<'_> {
     /// What the store has to look for.
-    pub fn wanted<'a>(&'a self, partition: PartitionRef<'a>, scopes: &'a Scopes) -> Wanted<'a> {
-        Wanted { partition, scopes, claims: self.claims.as_deref(), force_refresh: self.force_refresh }
+    pub fn wanted<'a>(&'a self, partition: PartitionRef<'a>, scopes: &'a AskedScopes<'_>) -> Wanted<'a> {
+        let (scopes, claims) = (scopes.as_str(), self.claims.as_deref());
+        Wanted { partition, scopes, claims, force_refresh: self.force_refresh }
+    }
+
+    /// For the request.
+    pub fn to_owned(&self) -> Options {
+        let Self { claims, force_refresh, correlation_id, tenant, extra_query, signed_in_as } = self.clone();
+        let tenant = tenant.map(|tenant| Cow::Owned(tenant.into_owned()));
+        OptionsOf { claims, force_refresh, correlation_id, tenant, extra_query, signed_in_as }
     }
 }
 
 /// The builder methods that every acquisition has.
 macro_rules! acquisition_options {
     ($builder:ident) => {
-        impl $builder<'_> {
+        impl<'a> $builder<'a> {
             /// Asks for a token that satisfies a claims challenge (JSON text). The cache is bypassed.
             pub fn claims(mut self, claims: impl Into<String>) -> Self {
                 self.options.claims = Some(claims.into());
@@ -71,7 +84,7 @@ macro_rules! acquisition_options {
 
             /// Asks this tenant (id or domain) of the same authority instead of the configured one. Its tokens are kept
             /// apart from those of every other tenant.
-            pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+            pub fn tenant(mut self, tenant: impl Into<std::borrow::Cow<'a, str>>) -> Self {
                 self.options.tenant = Some(tenant.into());
                 self
             }

@@ -6,11 +6,11 @@
 use std::future::IntoFuture;
 use std::sync::Arc;
 
-use super::{Options, acquisition_options, home_account_id, redeem, to_cache};
+use super::{Options, OptionsOf, acquisition_options, home_account_id, redeem, to_cache};
 use crate::cache::{Acquisition, CachedToken, PartitionKey};
 use crate::client::{AuthenticationResult, ConfidentialClient, Inner};
 use crate::error::Error;
-use crate::protocol::scope::Scopes;
+use crate::protocol::scope::{AskedScopes, Scopes};
 use crate::protocol::token_request::Grant;
 use crate::secret::{User, UserAssertion};
 
@@ -35,13 +35,13 @@ impl ConfidentialClient {
     pub fn acquire_token_on_behalf_of<'a>(
         &'a self,
         assertion: &'a UserAssertion,
-        scopes: impl Into<Scopes>,
+        scopes: impl Into<AskedScopes<'a>>,
     ) -> AcquireTokenOnBehalfOf<'a> {
         AcquireTokenOnBehalfOf {
             client: &self.inner,
             assertion,
             scopes: scopes.into(),
-            options: Options::default(),
+            options: OptionsOf::default(),
         }
     }
 }
@@ -66,8 +66,8 @@ impl ConfidentialClient {
 pub struct AcquireTokenOnBehalfOf<'a> {
     client: &'a Arc<Inner>,
     assertion: &'a UserAssertion,
-    scopes: Scopes,
-    options: Options,
+    scopes: AskedScopes<'a>,
+    options: OptionsOf<'a>,
 }
 
 acquisition_options!(AcquireTokenOnBehalfOf);
@@ -86,7 +86,7 @@ impl IntoFuture for AcquireTokenOnBehalfOf<'_> {
             // Whose token it is becomes known with the answer; a sign-out from here on wins.
             let removals = client.user_tokens.cache.removals();
             let (client, assertion) = (Arc::clone(client), assertion.clone());
-            let (scopes, options) = (scopes.clone(), options.clone());
+            let (scopes, options) = (scopes.to_scopes(), options.to_owned());
             async move { Box::pin(request(client, partition, removals, assertion, scopes, options)).await }
         })
     }

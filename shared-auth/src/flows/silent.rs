@@ -2,15 +2,16 @@
 //!
 //! Step 9 of the web app scenario: cache, then refresh token, then the answer that the user is needed.
 
+use std::borrow::Cow;
 use std::future::IntoFuture;
 use std::sync::Arc;
 
 use super::refresh_token::refresh;
-use super::{Options, acquisition_options};
+use super::{OptionsOf, acquisition_options};
 use crate::cache::Acquisition;
 use crate::client::{Account, AuthenticationResult, ConfidentialClient, Inner};
 use crate::error::Error;
-use crate::protocol::scope::Scopes;
+use crate::protocol::scope::AskedScopes;
 use crate::secret::User;
 
 impl ConfidentialClient {
@@ -33,7 +34,7 @@ impl ConfidentialClient {
     pub fn acquire_token_silent<'a>(
         &'a self,
         account: &'a Account,
-        scopes: impl Into<Scopes>,
+        scopes: impl Into<AskedScopes<'a>>,
     ) -> AcquireTokenSilent<'a> {
         AcquireTokenSilent::new(&self.inner, account, scopes.into())
     }
@@ -59,8 +60,8 @@ impl ConfidentialClient {
 pub struct AcquireTokenSilent<'a> {
     client: &'a Arc<Inner>,
     account: &'a Account,
-    scopes: Scopes,
-    options: Options,
+    scopes: AskedScopes<'a>,
+    options: OptionsOf<'a>,
 }
 
 acquisition_options!(AcquireTokenSilent);
@@ -73,8 +74,8 @@ impl<'a> AcquireTokenSilent<'a> {
         self
     }
 
-    pub(crate) fn new(client: &'a Arc<Inner>, account: &'a Account, scopes: Scopes) -> Self {
-        Self { client, account, scopes, options: Options::default() }
+    pub(crate) fn new(client: &'a Arc<Inner>, account: &'a Account, scopes: AskedScopes<'a>) -> Self {
+        Self { client, account, scopes, options: OptionsOf::default() }
     }
 }
 
@@ -84,12 +85,12 @@ impl IntoFuture for AcquireTokenSilent<'_> {
 
     fn into_future(self) -> Self::IntoFuture {
         let Self { client, account, scopes, mut options } = self;
-        options.tenant = options.tenant.or_else(|| client.tenant_of(account));
+        options.tenant = options.tenant.or_else(|| client.tenant_of(account).map(Cow::Borrowed));
         let wanted = options.wanted(client.account_partition(account, options.tenant.as_deref()), &scopes);
         client.user_tokens.acquire(&wanted, |partition| {
             let elsewhere = client.refresh_token_partitions(account).into();
             let user = Some(account.home_account_id.clone());
-            let (client, scopes, options) = (Arc::clone(client), scopes.clone(), options.clone());
+            let (client, scopes, options) = (Arc::clone(client), scopes.to_scopes(), options.to_owned());
             // Its state is large; where the token is found without it, nobody has moved it about.
             async move { Box::pin(refresh(client, partition, elsewhere, user, scopes, options)).await }
         })

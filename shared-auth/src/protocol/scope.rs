@@ -24,16 +24,7 @@ pub struct Scopes(Arc<str>);
 impl Scopes {
     /// The scopes, one by one.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        // By bytes: a blank is one in UTF-8 too, and a search for one character costs more than these few.
-        let mut rest = &*self.0;
-        std::iter::from_fn(move || {
-            let (scope, after) = match rest.bytes().position(|byte| byte == b' ') {
-                Some(blank) => (&rest[..blank], &rest[blank + 1..]),
-                None => (rest, ""),
-            };
-            rest = after;
-            (!scope.is_empty()).then_some(scope)
-        })
+        self.0.split_ascii_whitespace()
     }
 
     /// All of them, with blanks between.
@@ -48,8 +39,13 @@ impl Scopes {
 
     /// True where every scope of `wanted` is among these, whatever its case. Reserved scopes do not count.
     pub fn contains_all(&self, wanted: &Scopes) -> bool {
-        self.0 == wanted.0
-            || wanted.resource_scopes().all(|scope| self.iter().any(|own| own.eq_ignore_ascii_case(scope)))
+        self.serve(&wanted.0)
+    }
+
+    /// As [`contains_all`](Self::contains_all), for scopes as somebody wrote them.
+    pub(crate) fn serve(&self, wanted: &str) -> bool {
+        *self.0 == *wanted
+            || resource_scopes(wanted).all(|scope| self.iter().any(|own| own.eq_ignore_ascii_case(scope)))
     }
 
     /// True where the two sets share a scope.
@@ -100,8 +96,13 @@ impl Scopes {
     }
 
     fn resource_scopes(&self) -> impl Iterator<Item = &str> {
-        self.iter().filter(|scope| !RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(scope)))
+        resource_scopes(&self.0)
     }
+}
+
+fn resource_scopes(scopes: &str) -> impl Iterator<Item = &str> {
+    let is_reserved = |scope: &&str| RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(scope));
+    scopes.split_ascii_whitespace().filter(move |scope| !is_reserved(scope))
 }
 
 /// What stands before the last slash; nothing means Microsoft Graph. A scheme's slashes are no separator.
@@ -142,6 +143,71 @@ impl From<String> for Scopes {
 impl From<&Scopes> for Scopes {
     fn from(scopes: &Scopes) -> Self {
         scopes.clone()
+    }
+}
+
+/// The scopes of one request, borrowed where they are kept or written: who finds a token in the cache copies nothing.
+///
+/// ```
+/// use shared_auth::{AskedScopes, Scopes};
+///
+/// let kept = Scopes::from("User.Read");
+/// let asked = [AskedScopes::from("User.Read"), AskedScopes::from(&kept), AskedScopes::from(kept.clone())];
+/// assert!(asked.iter().all(|asked| asked.to_scopes() == kept));
+/// ```
+#[derive(Debug, Clone)]
+pub struct AskedScopes<'a>(Asked<'a>);
+
+#[derive(Debug, Clone)]
+enum Asked<'a> {
+    Borrowed(&'a str),
+    Owned(Scopes),
+}
+
+impl AskedScopes<'_> {
+    /// As a set of their own.
+    pub fn to_scopes(&self) -> Scopes {
+        match &self.0 {
+            Asked::Borrowed(text) => Scopes::from(*text),
+            Asked::Owned(scopes) => scopes.clone(),
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        match &self.0 {
+            Asked::Borrowed(text) => text,
+            Asked::Owned(scopes) => scopes.as_str(),
+        }
+    }
+}
+
+impl<'a> From<&'a str> for AskedScopes<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Asked::Borrowed(text))
+    }
+}
+
+impl<'a> From<&'a String> for AskedScopes<'a> {
+    fn from(text: &'a String) -> Self {
+        Self(Asked::Borrowed(text))
+    }
+}
+
+impl<'a> From<&'a Scopes> for AskedScopes<'a> {
+    fn from(scopes: &'a Scopes) -> Self {
+        Self(Asked::Borrowed(&scopes.0))
+    }
+}
+
+impl From<Scopes> for AskedScopes<'_> {
+    fn from(scopes: Scopes) -> Self {
+        Self(Asked::Owned(scopes))
+    }
+}
+
+impl From<String> for AskedScopes<'_> {
+    fn from(text: String) -> Self {
+        Self(Asked::Owned(text.into()))
     }
 }
 

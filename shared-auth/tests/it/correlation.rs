@@ -80,7 +80,7 @@ async fn every_request_carries_an_id_and_no_two_acquisitions_the_same() {
 async fn the_id_that_the_caller_chose_is_sent_and_stands_in_every_error() {
     let lab = EntraLab::start().await.unwrap();
     let daemon = client(&lab, DAEMON);
-    let asked = |scope: &str| daemon.acquire_token_for_client(scope).correlation_id(OURS);
+    let asked = |scope: &'static str| daemon.acquire_token_for_client(scope).correlation_id(OURS);
 
     let refused = asked("api://nobody/.default").await.unwrap_err();
     lab.fault(Fault::new(Target::Token, What::Html { status: 200 }).times(1));

@@ -23,7 +23,7 @@ fn token(cache: &MemoryCache<User>, text: &str, scopes: &str, lifetime: SignedDu
 
 fn found(cache: &MemoryCache<User>, key: &PartitionKey, scopes: &str) -> Option<String> {
     cache
-        .token(key, &scopes.into(), cache.shared.clock.now())
+        .token(key, scopes, cache.shared.clock.now())
         .map(|token| token.access_token.expose_secret().to_owned())
 }
 

@@ -33,7 +33,7 @@ impl Place for Memory {
     }
 
     async fn read(&self, partition: &Whose, scopes: &str) -> Option<String> {
-        let token = self.cache.token(&partition.key(), &scopes.into(), self.clock.now())?;
+        let token = self.cache.token(&partition.key(), scopes, self.clock.now())?;
         Some(token.access_token.expose_secret().to_owned())
     }
 

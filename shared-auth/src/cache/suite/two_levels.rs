@@ -26,7 +26,7 @@ impl<P: Outside> TwoLevels<P> {
     }
 
     async fn found(store: &TokenStore<User>, partition: &Whose, scopes: &str) -> Option<String> {
-        let (partition, scopes) = (partition.reference(), &scopes.into());
+        let partition = partition.reference();
         let wanted = Wanted { partition, scopes, claims: None, force_refresh: false };
         let nothing = |_| async { Err(Error::from(InteractionRequired::no_account("none".into()))) };
         let result = store.acquire(&wanted, nothing).await.ok()?;
@@ -53,8 +53,9 @@ impl<P: Outside> Place for TwoLevels<P> {
     async fn write_late(&self, entry: Entry, meanwhile: impl Future<Output = ()>) {
         // As a refresh does it: what comes back counts as of when it was asked for.
         self.writer.fetch(&[entry.partition.key()]).await;
-        let (whose, scopes) = (entry.partition.clone(), &entry.scopes.as_str().into());
-        let wanted = Wanted { partition: whose.reference(), scopes, claims: None, force_refresh: true };
+        let (whose, scopes) = (entry.partition.clone(), entry.scopes.clone());
+        let wanted =
+            Wanted { partition: whose.reference(), scopes: &scopes, claims: None, force_refresh: true };
         let (asked, is_asked) = tokio::sync::oneshot::channel();
         let (answer, answered) = tokio::sync::oneshot::channel::<()>();
         let (cache, clock) = (self.writer.cache.clone(), self.clock().clone());
