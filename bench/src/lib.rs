@@ -28,7 +28,7 @@ pub const TOKEN_BYTES: usize = 2_152;
 /// An incoming access token.
 pub const ASSERTION_BYTES: usize = 1_648;
 /// A refresh token, which nobody reads but Entra.
-const REFRESH_TOKEN_BYTES: usize = 1_300;
+pub const REFRESH_TOKEN_BYTES: usize = 1_300;
 const HOST: &str = "login.microsoftonline.com";
 
 /// A client with room for everything, and with an authority that is never asked.
