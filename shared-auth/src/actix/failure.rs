@@ -220,8 +220,8 @@ fn of(error: &Error, path: &str) -> Failure {
             let mut failure = Failure::new(
                 403,
                 "You were not signed in",
-                "The sign-in was cancelled, or the permissions that the app asked for were declined.",
-                "Sign in again and accept them, or ask an administrator to do it for everyone.",
+                "The sign-in was cancelled, a permission that the app asked for was declined, or the app is not open to you.",
+                "Sign in again and accept what is asked, or ask an administrator, with the number on this page.",
             )
             .retry(SIGN_IN_AGAIN);
             failure.code = Some(code_to_look_up(word, description));

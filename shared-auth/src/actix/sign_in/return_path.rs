@@ -1,6 +1,6 @@
 //! Where a sign-in may lead back to: paths of this site, however they are spelt.
 
-use url::Url;
+use url::{Position, Url};
 
 /// The path to return to, if it is one of our own; home otherwise.
 pub(super) fn own_path(public_url: &Url, wanted: &str) -> String {
@@ -11,7 +11,7 @@ pub(super) fn own_path(public_url: &Url, wanted: &str) -> String {
     // Resolved as a browser would: what leaves our origin that way is not a path of ours, however it is spelt.
     match public_url.join(wanted) {
         Ok(url) if plain && url.origin() == public_url.origin() && !url.path().starts_with("//") => {
-            url.query().map_or(url.path().to_owned(), |query| format!("{}?{query}", url.path()))
+            path_and_query(&url).to_owned()
         }
         _ => HOME.to_owned(),
     }
@@ -20,8 +20,11 @@ pub(super) fn own_path(public_url: &Url, wanted: &str) -> String {
 /// The same for a whole address, such as that of the page on which a script runs.
 pub(super) fn own_address(public_url: &Url, wanted: &str) -> Option<String> {
     let url = Url::parse(wanted).ok().filter(|url| url.origin() == public_url.origin())?;
-    let path = url.query().map_or(url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-    Some(own_path(public_url, &path))
+    Some(own_path(public_url, path_and_query(&url)))
+}
+
+fn path_and_query(url: &Url) -> &str {
+    &url[Position::BeforePath..Position::AfterQuery]
 }
 
 #[cfg(test)]
