@@ -27,6 +27,12 @@ use jiff::{SignedDuration, Timestamp};
 pub trait Clock: Debug + Send + Sync {
     /// The present moment.
     fn now(&self) -> Timestamp;
+
+    /// The present moment, or one that is some milliseconds past: enough to tell whether a token has minutes left, and
+    /// where the machine can tell it for less, all that a hit in a cache waits for.
+    fn lately(&self) -> Timestamp {
+        self.now()
+    }
 }
 
 /// A clock that several parts of a program share.
@@ -57,6 +63,14 @@ impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods, reason = "the one place where real time enters")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    /// As the kernel's tick last wrote it down: some nanoseconds instead of a look at the hardware.
+    #[cfg(target_os = "linux")]
+    fn lately(&self) -> Timestamp {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+        let nanoseconds = i32::try_from(time.tv_nsec).unwrap_or_default();
+        Timestamp::new(time.tv_sec, nanoseconds).unwrap_or_else(|_| self.now())
     }
 }
 

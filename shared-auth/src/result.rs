@@ -5,7 +5,6 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
@@ -14,7 +13,7 @@ use url::Url;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::cache::CachedToken;
+use crate::cache::{CachedToken, Held};
 use crate::secret::TokenKind;
 
 /// Where a token came from.
@@ -134,7 +133,7 @@ pub(crate) struct Exchange {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct AuthenticationResult<K: TokenKind> {
-    token: Arc<CachedToken<K>>,
+    token: Held<K>,
     /// Where it came from.
     pub source: TokenSource,
     /// Why the cache did not simply answer.
@@ -147,13 +146,14 @@ pub struct AuthenticationResult<K: TokenKind> {
 
 impl<K: TokenKind> AuthenticationResult<K> {
     /// A hit in memory.
-    pub(crate) fn hit(token: Arc<CachedToken<K>>, refresh_reason: CacheRefreshReason) -> Self {
+    pub(crate) fn hit(token: Held<K>, refresh_reason: CacheRefreshReason) -> Self {
         let (source, cache_level) = (TokenSource::Cache, CacheLevel::Memory);
         Self { token, source, refresh_reason, cache_level, durations: Durations::default() }
     }
 
     /// The token of a request that this caller made.
-    pub(crate) fn of_exchange(token: Arc<CachedToken<K>>) -> Self {
+    pub(crate) fn of_exchange(token: impl Into<Held<K>>) -> Self {
+        let token = token.into();
         let (source, cache_level) = (TokenSource::IdentityProvider, CacheLevel::None);
         let took = token.exchange.as_ref().map(|exchange| exchange.took).unwrap_or_default();
         let durations = Durations { total: took, in_http: took, ..Durations::default() };
@@ -220,7 +220,7 @@ impl<K: TokenKind> AuthenticationResult<K> {
 
 impl<K: TokenKind> Clone for AuthenticationResult<K> {
     fn clone(&self) -> Self {
-        Self { token: Arc::clone(&self.token), ..*self }
+        Self { token: self.token.clone(), ..*self }
     }
 }
 

@@ -1,8 +1,9 @@
 //! What may share a token, and what never may. The only place that builds keys.
 //!
 //! A partition is named by everything that must be equal before one caller may see another's entry: authority, client,
-//! tenant, and then the account or the incoming assertion. A look-up borrows these ([`PartitionRef`]), an entry owns
-//! them ([`PartitionKey`]). Outside of this process a hash stands for them.
+//! tenant, and then the account or the incoming assertion. A look-up borrows these ([`PartitionRef`]), a request owns
+//! them ([`PartitionKey`]), an entry holds them within itself ([`FiledKey`]). Outside of this process a hash stands for
+//! them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,6 +14,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use quick_cache::Equivalent;
+use smallvec::SmallVec;
 
 use crate::protocol::scope::Scopes;
 use crate::secret::{TokenDigest, UserAssertion};
@@ -54,11 +56,15 @@ impl Id {
 pub(crate) struct Owner {
     environment: Box<str>,
     client_id: Box<str>,
+    /// Stands for both where partitions are hashed.
+    number: u64,
 }
 
 impl Owner {
     pub fn new(environment: &str, client_id: &str) -> Arc<Self> {
-        Arc::new(Self { environment: environment.into(), client_id: client_id.into() })
+        let [a, b, c, d, e, f, g, h, ..] = Id::of(&[environment, client_id]).0;
+        let number = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        Arc::new(Self { environment: environment.into(), client_id: client_id.into(), number })
     }
 }
 
@@ -133,9 +139,8 @@ impl<'a> PartitionRef<'a> {
 
     /// The key to be kept.
     pub fn to_key(&self) -> PartitionKey {
-        let Owner { environment, client_id } = &**self.owner;
-        let (kind, tenant) = (self.kind.name(), self.tenant.as_bytes());
-        let id = Id::of(&[kind.as_bytes(), environment.as_bytes(), tenant, client_id.as_bytes(), self.name]);
+        let tenant = self.tenant.as_bytes();
+        let id = outside(self.owner, self.kind, tenant, self.name);
         let text = [tenant, self.name, &id.0].concat().into();
         PartitionKey { owner: Arc::clone(self.owner), kind: self.kind, tenant_ends: self.tenant.len(), text }
     }
@@ -143,32 +148,43 @@ impl<'a> PartitionRef<'a> {
 
 impl Hash for PartitionRef<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        hash(self.kind, self.tenant.as_bytes(), self.name, state);
+        hash(self.owner, self.kind, self.tenant.as_bytes(), self.name, state);
     }
 }
 
-impl Equivalent<PartitionKey> for PartitionRef<'_> {
-    fn equivalent(&self, key: &PartitionKey) -> bool {
-        key.kind == self.kind
-            && key.tenant_ends == self.tenant.len()
-            && key.name() == self.name
-            && key.tenant() == self.tenant.as_bytes()
-            && (Arc::ptr_eq(&key.owner, self.owner) || key.owner == *self.owner)
+impl Equivalent<FiledKey> for PartitionRef<'_> {
+    #[inline]
+    fn equivalent(&self, key: &FiledKey) -> bool {
+        key.is(self.owner, self.kind, self.tenant.as_bytes(), self.name)
     }
 }
 
-/// What tells partitions of one client apart. The owner is compared, but seldom differs.
-fn hash(kind: Kind, tenant: &[u8], name: &[u8], state: &mut impl Hasher) {
+/// What tells partitions apart.
+#[inline]
+fn hash(owner: &Owner, kind: Kind, tenant: &[u8], name: &[u8], state: &mut impl Hasher) {
     state.write(tenant);
     state.write(name);
-    state.write_u8(kind as u8);
+    state.write_u64(owner.number ^ kind as u64);
+}
+
+/// Comparing nothing with nothing is left out: an empty slice may point to no memory, and a processor that compares with
+/// masks takes as long over that as over everything else that a hit does.
+#[inline]
+fn same(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && (one.is_empty() || one == other)
+}
+
+/// The hash that stands for a partition outside of this process.
+fn outside(owner: &Owner, kind: Kind, tenant: &[u8], name: &[u8]) -> Id {
+    let Owner { environment, client_id, .. } = owner;
+    Id::of(&[kind.name().as_bytes(), environment.as_bytes(), tenant, client_id.as_bytes(), name])
 }
 
 /// What is filed in a partition, for who writes it out. Long-running processes are nobody's but their holder's.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Filed<'a> {
     App { tenant: &'a str },
-    Account { tenant: &'a str, home_account_id: &'a str },
+    Account { tenant: &'a str, home_account_id: String },
     Assertion { tenant: &'a str, hash: String },
 }
 
@@ -188,17 +204,6 @@ impl PartitionKey {
         format!("{}|{}", self.id().text(), scopes.canonical())
     }
 
-    /// What is filed here: the tenant, and whose.
-    pub fn filed(&self) -> Option<Filed<'_>> {
-        let (tenant, name) = (std::str::from_utf8(self.tenant()).ok()?, self.name());
-        Some(match self.kind {
-            Kind::App => Filed::App { tenant },
-            Kind::Account => Filed::Account { tenant, home_account_id: std::str::from_utf8(name).ok()? },
-            Kind::Assertion => Filed::Assertion { tenant, hash: URL_SAFE_NO_PAD.encode(name) },
-            Kind::LongRunning => return None,
-        })
-    }
-
     /// What the partition is called outside this process: a hash, for the key names the user.
     pub fn id(&self) -> Id {
         let mut id = [0; ID];
@@ -206,9 +211,13 @@ impl PartitionKey {
         Id(id)
     }
 
-    /// Bytes, for the memory limit.
-    pub fn len(&self) -> usize {
-        self.text.len()
+    /// The key as an entry holds it.
+    pub fn to_filed(&self) -> FiledKey {
+        let (owner, kind, tenant_ends) = (Arc::clone(&self.owner), self.kind, self.tenant_ends);
+        let own = self.name().strip_suffix(self.tenant()).filter(|_| tenant_ends > 0);
+        let mut text = SmallVec::from_slice(self.tenant());
+        text.extend_from_slice(own.unwrap_or(self.name()));
+        FiledKey { owner, kind, ends_with_tenant: own.is_some(), tenant_ends, text }
     }
 
     fn tenant(&self) -> &[u8] {
@@ -220,9 +229,78 @@ impl PartitionKey {
     }
 }
 
+impl Equivalent<FiledKey> for PartitionKey {
+    fn equivalent(&self, key: &FiledKey) -> bool {
+        key.is(&self.owner, self.kind, self.tenant(), self.name())
+    }
+}
+
+/// The key that an entry holds, within itself: with many entries, what a look-up takes time for is its way to them.
+#[derive(Clone)]
+pub(crate) struct FiledKey {
+    owner: Arc<Owner>,
+    kind: Kind,
+    /// The name goes on with the tenant once more, as that of an account does whose home it is.
+    ends_with_tenant: bool,
+    tenant_ends: usize,
+    /// Tenant and name.
+    text: SmallVec<[u8; INLINE]>,
+}
+
+/// Room for a tenant's id and that of an account, or the hash of an assertion. Longer ones have a place elsewhere.
+const INLINE: usize = 80;
+
+impl FiledKey {
+    #[inline]
+    fn is(&self, owner: &Arc<Owner>, kind: Kind, tenant: &[u8], name: &[u8]) -> bool {
+        let (own_tenant, own_name) = self.text.split_at(self.tenant_ends);
+        let (start, end) = name.split_at(own_name.len().min(name.len()));
+        let expected = if self.ends_with_tenant { own_tenant } else { &[] };
+        self.kind == kind
+            && same(own_name, start)
+            && same(expected, end)
+            && same(own_tenant, tenant)
+            && (Arc::ptr_eq(&self.owner, owner) || self.owner == *owner)
+    }
+
+    /// What is filed here: the tenant, and whose.
+    pub fn filed(&self) -> Option<Filed<'_>> {
+        let (tenant, name) = self.parts();
+        let tenant = std::str::from_utf8(tenant).ok()?;
+        Some(match self.kind {
+            Kind::App => Filed::App { tenant },
+            Kind::Account => Filed::Account { tenant, home_account_id: String::from_utf8(name).ok()? },
+            Kind::Assertion => Filed::Assertion { tenant, hash: URL_SAFE_NO_PAD.encode(name) },
+            Kind::LongRunning => return None,
+        })
+    }
+
+    /// What the partition is called outside this process.
+    pub fn id(&self) -> Id {
+        let (tenant, name) = self.parts();
+        outside(&self.owner, self.kind, tenant, &name)
+    }
+
+    fn parts(&self) -> (&[u8], Vec<u8>) {
+        let (tenant, name) = self.text.split_at(self.tenant_ends);
+        (tenant, [name, if self.ends_with_tenant { tenant } else { &[] }].concat())
+    }
+
+    /// Bytes beside the entry, for the memory limit.
+    pub fn len(&self) -> usize {
+        if self.text.spilled() { self.text.len() } else { 0 }
+    }
+}
+
+impl fmt::Debug for FiledKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FiledKey").field(&self.kind.name()).field(&self.id().text()).finish()
+    }
+}
+
 impl Hash for PartitionKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        hash(self.kind, self.tenant(), self.name(), state);
+        hash(&self.owner, self.kind, self.tenant(), self.name(), state);
     }
 }
 
@@ -272,14 +350,21 @@ mod tests {
         let hasher = DefaultHashBuilder::default();
 
         for same in [PartitionRef::app(&owner, "tenant"), PartitionRef::app(&again, "tenant")] {
-            assert!(same.equivalent(&key));
+            assert!(same.equivalent(&key.to_filed()));
             assert_eq!(hasher.hash_one(&same), hasher.hash_one(&key));
         }
-        for other in [("login", "other"), ("other", "client")] {
-            assert!(!PartitionRef::app(&Owner::new(other.0, other.1), "tenant").equivalent(&key));
+        let home = PartitionRef::account(&owner, "tenant", "user.tenant").to_key().to_filed();
+        for (name, found) in [("user.tenant", true), ("user.", false), ("user.tenants", false), ("", false)] {
+            assert_eq!(PartitionRef::account(&owner, "tenant", name).equivalent(&home), found, "{name}");
         }
-        assert!(!PartitionRef::app(&owner, "other").equivalent(&key));
-        assert!(!PartitionRef::account(&owner, "tenant", "").equivalent(&key), "an application is nobody");
+        for other in [("login", "other"), ("other", "client")] {
+            assert!(!PartitionRef::app(&Owner::new(other.0, other.1), "tenant").equivalent(&key.to_filed()));
+        }
+        let filed = key.to_filed();
+        assert!(key.equivalent(&filed) && filed.id() == key.id());
+        assert!(!PartitionRef::app(&owner, "other").equivalent(&filed));
+        assert!(!PartitionRef::account(&owner, "tenant", "").equivalent(&filed), "an application is nobody");
+        assert!(!PartitionRef::account(&owner, "ten", "ant").equivalent(&filed));
     }
 
     #[test]
@@ -305,21 +390,21 @@ mod tests {
             let key = PartitionRef::assertion_hash(&Owner::new("e", "c"), "t", &hash).to_key();
             assert_eq!(key, of_assertion("a.b.c"));
             let hash = text.trim_end_matches('=').to_owned();
-            assert_eq!(key.filed(), Some(Filed::Assertion { tenant: "t", hash }));
+            assert_eq!(key.to_filed().filed(), Some(Filed::Assertion { tenant: "t", hash }));
         }
         assert_eq!(TokenDigest::parse("a session key"), None);
     }
 
     #[test]
     fn a_key_tells_what_is_filed_under_it() {
-        let filed = Filed::Account { tenant: "tenant", home_account_id: "u.t" };
-        assert_eq!(account("e", "tenant", "c", "u.t").filed(), Some(filed));
+        let filed = Filed::Account { tenant: "tenant", home_account_id: "u.t".to_owned() };
+        assert_eq!(account("e", "tenant", "c", "u.t").to_filed().filed(), Some(filed));
 
         let owner = Owner::new("e", "c");
         let app = PartitionRef::app(&owner, "t").to_key();
-        assert_eq!(app.filed(), Some(Filed::App { tenant: "t" }));
+        assert_eq!(app.to_filed().filed(), Some(Filed::App { tenant: "t" }));
         let process = PartitionRef::long_running(&owner, "t", &TokenDigest::of("key")).to_key();
-        assert_eq!(process.filed(), None);
+        assert_eq!(process.to_filed().filed(), None);
     }
 
     proptest! {

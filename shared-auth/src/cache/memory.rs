@@ -4,19 +4,19 @@
 //! for each other, so that none of them is lost.
 
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, Hash, RandomState};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use jiff::Timestamp;
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, Weighter};
-use smallvec::SmallVec;
 
-use super::key::{Id, PartitionKey};
+use super::key::{FiledKey, Id, PartitionKey};
 use super::names::Names;
+use super::partition::{Mark, NEVER_SHARED, Partition};
 use super::shared::{Found, Listener, milliseconds};
-use super::token::CachedToken;
+use super::token::{CachedToken, Held};
 use super::users::UserIndex;
 use crate::clock::SharedClock;
 use crate::protocol::scope::Scopes;
@@ -25,8 +25,6 @@ use crate::secret::{RefreshToken, TokenKind};
 /// All partitions together, by default. About 10,000 signed-in users with two tokens each; the least used give way.
 pub(crate) const MEMORY_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 const USUAL_PARTITIONS: usize = 10_000;
-/// A partition holds one entry for each set of scopes; more than this is a caller that invents scopes.
-const ENTRIES_PER_PARTITION: usize = 64;
 /// An application asks for a few sets of scopes; looking through more than these costs more than it saves.
 const KNOWN_SCOPES: usize = 16;
 /// Writers of different partitions meet by chance only.
@@ -43,9 +41,10 @@ pub(crate) struct MemoryCache<K: TokenKind> {
 
 #[derive(Debug)]
 struct Shared<K: TokenKind> {
-    partitions: Cache<PartitionKey, Arc<Partition<K>>, Bytes, DefaultHashBuilder, Evicted>,
-    users: UserIndex,
-    names: Option<Names>,
+    /// By a number that only this process knows how to come to. The partition itself says whether it is the one.
+    partitions: Cache<u64, Arc<Partition<K>>, Bytes, BuildHasherDefault<Number>, Indexes>,
+    numbers: DefaultHashBuilder,
+    indexes: Indexes,
     /// Those of the last tokens.
     scopes: Mutex<VecDeque<Scopes>>,
     /// Counts what was removed, so that what was read before a removal is not taken over after it.
@@ -53,7 +52,6 @@ struct Shared<K: TokenKind> {
     /// The last removal of each group.
     removed: Box<[AtomicU64]>,
     writers: [Mutex<()>; WRITERS],
-    hasher: RandomState,
     clock: SharedClock,
 }
 
@@ -63,119 +61,27 @@ impl<K: TokenKind> Clone for MemoryCache<K> {
     }
 }
 
-/// What belongs together: the tokens of one account, one application or one assertion.
-#[derive(Debug)]
-struct Partition<K: TokenKind> {
-    /// One of them mostly: it is found without another step.
-    tokens: SmallVec<[Arc<CachedToken<K>>; 1]>,
-    /// With the time at which it was got, in milliseconds: a later one is never replaced by an earlier one.
-    refresh_token: Option<(RefreshToken, u64)>,
-    /// The home account id, where the tokens are a user's.
-    user: Option<Arc<str>>,
-    mark: Mark,
-}
-
-/// How a partition stands to the level that replicas share. Changes in place.
-#[derive(Debug)]
-struct Mark {
-    /// Another replica may have changed it: look there before answering from here.
-    stale: AtomicBool,
-    /// The last removal that is known there; [`NEVER_SHARED`] until the partition has been there.
-    removed_at: AtomicU64,
-}
-
-const NEVER_SHARED: u64 = u64::MAX;
-
-impl Default for Mark {
-    fn default() -> Self {
-        Self { stale: AtomicBool::new(false), removed_at: AtomicU64::new(NEVER_SHARED) }
-    }
-}
-
-impl Clone for Mark {
-    fn clone(&self) -> Self {
-        Self {
-            stale: AtomicBool::new(self.stale.load(Ordering::Relaxed)),
-            removed_at: AtomicU64::new(self.removed_at.load(Ordering::Relaxed)),
-        }
-    }
-}
-
-impl<K: TokenKind> Default for Partition<K> {
-    fn default() -> Self {
-        Self { tokens: SmallVec::new(), refresh_token: None, user: None, mark: Mark::default() }
-    }
-}
-
-impl<K: TokenKind> Clone for Partition<K> {
-    fn clone(&self) -> Self {
-        let (tokens, refresh_token) = (self.tokens.clone(), self.refresh_token.clone());
-        Self { tokens, refresh_token, user: self.user.clone(), mark: self.mark.clone() }
-    }
-}
-
-impl<K: TokenKind> Partition<K> {
-    /// Adds a token in place of those whose scopes it overlaps.
-    fn add(&mut self, token: Arc<CachedToken<K>>, now: Timestamp) {
-        self.tokens.retain(|old| old.is_usable(now) && !old.scopes.intersects(&token.scopes));
-        if self.tokens.len() >= ENTRIES_PER_PARTITION {
-            self.tokens.remove(0);
-        }
-        self.tokens.push(token);
-    }
-
-    fn find(&self, scopes: &str, now: Timestamp) -> Option<Arc<CachedToken<K>>> {
-        self.tokens.iter().find(|token| token.is_usable(now) && token.serves(scopes)).map(Arc::clone)
-    }
-
-    /// Adds what comes from elsewhere, where it is later than what is here.
-    fn take_over(
-        &mut self,
-        tokens: &[Arc<CachedToken<K>>],
-        refresh_token: Option<&(RefreshToken, u64)>,
-        now: Timestamp,
-    ) {
-        for token in tokens.iter().filter(|token| token.is_usable(now)) {
-            let later = |old: &Arc<CachedToken<K>>| {
-                old.scopes.intersects(&token.scopes) && old.cached_at >= token.cached_at
-            };
-            if !self.tokens.iter().any(later) {
-                self.add(Arc::clone(token), now);
-            }
-        }
-        if let Some((token, time)) = refresh_token
-            && self.refresh_token.as_ref().is_none_or(|(_, before)| before < time)
-        {
-            self.refresh_token = Some((token.clone(), *time));
-        }
-    }
-}
-
 impl<K: TokenKind> MemoryCache<K> {
     /// `shared`: there is a level behind this one, whose names for partitions must be understood.
     pub fn new(clock: SharedClock, limit_bytes: u64, shared: bool) -> Self {
-        let users = UserIndex::default();
-        let names = shared.then(Names::default);
-        let hasher = DefaultHashBuilder::default();
+        let indexes = Indexes { users: UserIndex::default(), names: shared.then(Names::default) };
         let partitions = Cache::with(
             USUAL_PARTITIONS,
             limit_bytes,
             Bytes,
-            hasher,
-            Evicted { users: users.clone(), names: names.clone() },
+            BuildHasherDefault::default(),
+            indexes.clone(),
         );
         let writers = std::array::from_fn(|_| Mutex::new(()));
-        let hasher = RandomState::new();
         Self {
             shared: Arc::new(Shared {
                 partitions,
-                users,
-                names,
+                numbers: DefaultHashBuilder::default(),
+                indexes,
                 scopes: Mutex::default(),
                 removals: AtomicU64::new(0),
                 removed: std::iter::repeat_with(AtomicU64::default).take(REMOVAL_GROUPS).collect(),
                 writers,
-                hasher,
                 clock,
             }),
         }
@@ -183,20 +89,20 @@ impl<K: TokenKind> MemoryCache<K> {
 
     /// A token that holds every scope wanted and is good for more than five minutes. The partition may be named by
     /// borrowed parts.
-    pub fn token<P>(&self, partition: &P, scopes: &str, now: Timestamp) -> Option<Arc<CachedToken<K>>>
+    pub fn token<P>(&self, partition: &P, scopes: &str, now: Timestamp) -> Option<Held<K>>
     where
-        P: Hash + Equivalent<PartitionKey> + ?Sized,
+        P: Hash + Equivalent<FiledKey> + ?Sized,
     {
-        let partition = self.shared.partitions.get(partition)?;
+        let partition = self.shared.get(partition)?;
         if partition.mark.stale.load(Ordering::Relaxed) {
             return None;
         }
-        partition.find(scopes, now)
+        partition.held(scopes, now)
     }
 
     /// True where there is a token that would serve, had it not ended.
     pub fn has_ended(&self, partition: &PartitionKey, scopes: &Scopes, now: Timestamp) -> bool {
-        let partition = self.shared.partitions.get(partition);
+        let partition = self.shared.get(partition);
         partition.is_some_and(|here| {
             here.tokens.iter().any(|token| token.serves(scopes.as_str()) && !token.is_usable(now))
         })
@@ -208,8 +114,8 @@ impl<K: TokenKind> MemoryCache<K> {
         partition: &PartitionKey,
         scopes: &Scopes,
         now: Timestamp,
-    ) -> Option<Arc<CachedToken<K>>> {
-        self.shared.partitions.get(partition)?.find(scopes.as_str(), now)
+    ) -> Option<Held<K>> {
+        self.shared.get(partition)?.held(scopes.as_str(), now)
     }
 
     /// The refresh token of an account.
@@ -219,12 +125,12 @@ impl<K: TokenKind> MemoryCache<K> {
 
     /// The refresh token with its time.
     pub fn dated_refresh_token(&self, partition: &PartitionKey) -> Option<(RefreshToken, u64)> {
-        self.shared.partitions.get(partition)?.refresh_token.clone()
+        self.shared.get(partition)?.refresh_token.clone()
     }
 
     /// Whose partition it is.
     pub fn user(&self, partition: &PartitionKey) -> Option<Arc<str>> {
-        self.shared.partitions.get(partition)?.user.clone()
+        self.shared.get(partition)?.user.clone()
     }
 
     /// Stores a token; it replaces those whose scopes it overlaps. `None` keeps the refresh token, and the user, that
@@ -254,7 +160,7 @@ impl<K: TokenKind> MemoryCache<K> {
         let exchange = token.exchange.take();
         let user: Option<Arc<str>> = user.map(Arc::from);
         token.home_account_id = user.clone();
-        let mut token = self.settled(token);
+        self.settle(&mut token);
         let (now, mut withheld) = (self.shared.clock.now(), false);
         let kept = self.change(key, |old| {
             let whose = user.as_deref().or_else(|| old?.user.as_deref());
@@ -263,8 +169,8 @@ impl<K: TokenKind> MemoryCache<K> {
                 withheld = true;
                 return None;
             }
-            let mut new = old.cloned().unwrap_or_default();
-            new.add(Arc::clone(&token), now);
+            let mut new = old.cloned().unwrap_or_else(|| Partition::new(key));
+            new.add(token.clone(), now);
             if let Some(token) = refresh_token {
                 let before = new.refresh_token.map_or(0, |(_, time)| time);
                 new.refresh_token = Some((token, milliseconds(now).max(before + 1)));
@@ -273,15 +179,18 @@ impl<K: TokenKind> MemoryCache<K> {
             Some(new)
         });
         // For who asked, and not for the cache.
-        if exchange.is_some() || withheld || !kept {
-            let asked = Arc::make_mut(&mut token);
-            (asked.exchange, asked.withheld) = (exchange, withheld || !kept);
-        }
-        token
+        (token.exchange, token.withheld) = (exchange, withheld || !kept);
+        Arc::new(token)
     }
 
-    /// A token as it is kept. Everybody is granted the same few sets of scopes: entries share their text.
+    /// A token as it is kept.
     pub fn settled(&self, mut token: CachedToken<K>) -> Arc<CachedToken<K>> {
+        self.settle(&mut token);
+        Arc::new(token)
+    }
+
+    /// Everybody is granted the same few sets of scopes: tokens share their text.
+    fn settle(&self, token: &mut CachedToken<K>) {
         let mut known = self.shared.scopes.lock().unwrap_or_else(PoisonError::into_inner);
         for scopes in [&mut token.scopes, &mut token.declined_scopes] {
             match known.iter().find(|known| known.as_str() == scopes.as_str()) {
@@ -292,7 +201,6 @@ impl<K: TokenKind> MemoryCache<K> {
                 }
             }
         }
-        Arc::new(token)
     }
 
     /// How many removals there were; to be asked before the shared level is read, and before Entra is asked.
@@ -310,7 +218,7 @@ impl<K: TokenKind> MemoryCache<K> {
         };
         if found.is_empty() {
             // Removed by another replica: nothing here counts any more. Merely lost there: what is here still does.
-            let here = self.shared.partitions.get(key);
+            let here = self.shared.get(key);
             if here.as_deref().is_some_and(|here| removed_elsewhere(&here)) {
                 self.remove(key);
             } else if let Some(here) = here {
@@ -324,10 +232,11 @@ impl<K: TokenKind> MemoryCache<K> {
                 merged = false;
                 return None;
             }
-            let mut new = old.filter(|old| !removed_elsewhere(old)).cloned().unwrap_or_default();
+            let old = old.filter(|old| !removed_elsewhere(old)).cloned();
+            let mut new = old.unwrap_or_else(|| Partition::new(key));
             new.take_over(&found.tokens, found.refresh_token.as_ref(), now);
             new.user = new.user.or_else(|| found.user.clone());
-            new.mark = Mark { stale: AtomicBool::new(false), removed_at: AtomicU64::new(found.removed_at) };
+            new.mark = Mark::read(found.removed_at);
             Some(new)
         });
         merged
@@ -343,7 +252,7 @@ impl<K: TokenKind> MemoryCache<K> {
     ) {
         let now = self.shared.clock.now();
         self.change(key, |old| {
-            let mut new = old.cloned().unwrap_or_default();
+            let mut new = old.cloned().unwrap_or_else(|| Partition::new(key));
             new.take_over(tokens, refresh_token, now);
             new.user = new.user.or_else(|| user.map(Arc::from));
             Some(new)
@@ -353,16 +262,16 @@ impl<K: TokenKind> MemoryCache<K> {
     /// Shows every partition that can be used in this moment.
     pub fn for_each(
         &self,
-        mut show: impl FnMut(&PartitionKey, &[Arc<CachedToken<K>>], Option<&(RefreshToken, u64)>, Option<&str>),
+        mut show: impl FnMut(&FiledKey, &[CachedToken<K>], Option<&(RefreshToken, u64)>, Option<&str>),
     ) {
-        for (key, partition) in self.shared.partitions.iter() {
-            show(&key, &partition.tokens, partition.refresh_token.as_ref(), partition.user.as_deref());
+        for (_, partition) in self.shared.partitions.iter() {
+            show(&partition.key, &partition.tokens, partition.refresh_token.as_ref(), partition.user.as_deref());
         }
     }
 
     /// The partition is in the shared level now, after the removal that is known there.
     pub fn is_shared(&self, key: &PartitionKey, removed_at: u64) {
-        if let Some(here) = self.shared.partitions.get(key) {
+        if let Some(here) = self.shared.get(key) {
             here.mark.removed_at.store(removed_at, Ordering::Relaxed);
         }
     }
@@ -372,7 +281,7 @@ impl<K: TokenKind> MemoryCache<K> {
         self.change(key, |old| {
             let mut new = old?.clone();
             for token in new.tokens.iter_mut().filter(|token| token.serves(scopes.as_str())) {
-                Arc::make_mut(token).refresh_at = Some(until);
+                token.refresh_at = Some(until);
             }
             Some(new)
         });
@@ -389,14 +298,16 @@ impl<K: TokenKind> MemoryCache<K> {
 
     /// Forgets the whole partition. True where there was one.
     pub fn remove(&self, key: &PartitionKey) -> bool {
-        self.shared.remove(key)
+        self.shared.remove_at(self.shared.number(key), key.id())
     }
 
     /// Forgets every partition of a user, whatever it is filed under.
     pub fn remove_user(&self, user: &str) {
         let remove = || {
-            for partition in self.shared.users.take(user) {
-                self.remove(&partition);
+            for number in self.shared.indexes.users.take(user) {
+                if let Some(here) = self.shared.partitions.get(&number) {
+                    self.shared.remove_at(number, here.key.id());
+                }
             }
         };
         remove();
@@ -418,25 +329,24 @@ impl<K: TokenKind> MemoryCache<K> {
         key: &PartitionKey,
         change: impl FnOnce(Option<&Partition<K>>) -> Option<Partition<K>>,
     ) -> bool {
-        let _alone = self.shared.writer(key);
+        let number = self.shared.number(key);
+        let _alone = self.shared.writer(number);
         let (removals, mut kept) = (self.removals(), true);
-        let old = self.shared.partitions.get(key);
+        let old = self.shared.get(key);
         if let Some(new) = change(old.as_deref()) {
             let user = new.user.clone();
-            self.shared.partitions.insert(key.clone(), Arc::new(new));
+            let new = Arc::new(new);
+            self.shared.partitions.insert(number, Arc::clone(&new));
+            self.shared.indexes.add(number, key, user.as_ref());
             if let Some(user) = &user {
-                self.shared.users.add(user, key);
                 // A sign-out in this moment did not find it in the index.
                 kept = !self.shared.removed_since(removals, user_name(user));
                 if !kept {
-                    self.shared.partitions.remove(key);
+                    self.shared.partitions.remove(&number);
                 }
             }
-            if let Some(names) = &self.shared.names {
-                names.add(key);
-            }
-            if !self.shared.partitions.contains_key(key) {
-                self.shared.forget(key, user.as_deref()); // Signed out, or there was no room for it.
+            if !self.shared.partitions.contains_key(&number) {
+                self.shared.indexes.forget(number, &new); // Signed out, or there was no room for it.
             }
         }
         kept
@@ -444,22 +354,35 @@ impl<K: TokenKind> MemoryCache<K> {
 }
 
 impl<K: TokenKind> Shared<K> {
-    fn remove(&self, key: &PartitionKey) -> bool {
-        let _alone = self.writer(key);
-        let removed = self.partitions.remove(key);
+    fn get<P>(&self, partition: &P) -> Option<Arc<Partition<K>>>
+    where
+        P: Hash + Equivalent<FiledKey> + ?Sized,
+    {
+        let here = self.partitions.get(&self.number(partition))?;
+        partition.equivalent(&here.key).then_some(here)
+    }
+
+    /// The same number for two keys is as good as impossible, and then the later one takes the other's place.
+    fn number<P: Hash + ?Sized>(&self, partition: &P) -> u64 {
+        self.numbers.hash_one(partition)
+    }
+
+    /// Removes what lies under a number. `name` is what it is called outside: what is under way for it is too late.
+    fn remove_at(&self, number: u64, name: Id) -> bool {
+        let _alone = self.writer(number);
+        let removed = self.partitions.remove(&number);
         // After it: who counts from here on finds nothing to begin with.
-        self.count_removal(key.id());
-        self.forget(key, removed.as_ref().and_then(|(_, partition)| partition.user.as_deref()));
+        self.count_removal(name);
+        if let Some((_, partition)) = &removed {
+            self.indexes.forget(number, partition);
+        }
         removed.is_some()
     }
 
-    /// Takes a partition that is gone out of the indexes.
-    fn forget(&self, key: &PartitionKey, user: Option<&str>) {
-        if let Some(user) = user {
-            self.users.forget(user, key);
-        }
-        if let Some(names) = &self.names {
-            names.forget(key);
+    fn is_stale(&self, number: u64) {
+        let _alone = self.writer(number);
+        if let Some(partition) = self.partitions.get(&number) {
+            partition.mark.stale.store(true, Ordering::Relaxed);
         }
     }
 
@@ -478,8 +401,8 @@ impl<K: TokenKind> Shared<K> {
         &self.removed[usize::from(u16::from_be_bytes([first, second])) % REMOVAL_GROUPS]
     }
 
-    fn writer(&self, key: &PartitionKey) -> std::sync::MutexGuard<'_, ()> {
-        let at = usize::try_from(self.hasher.hash_one(key) % WRITERS as u64).unwrap_or_default();
+    fn writer(&self, number: u64) -> std::sync::MutexGuard<'_, ()> {
+        let at = usize::try_from(number % WRITERS as u64).unwrap_or_default();
         self.writers[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -487,27 +410,19 @@ impl<K: TokenKind> Shared<K> {
 impl<K: TokenKind> Listener for Shared<K> {
     fn removed(&self, partition: Id) {
         self.count_removal(partition); // What is under way may be for a partition that is not here yet.
-        if let Some(key) = self.names.as_ref().and_then(|names| names.get(partition)) {
-            self.remove(&key);
+        if let Some(number) = self.indexes.named(partition) {
+            self.remove_at(number, partition);
         }
     }
 
     fn changed(&self, partition: Id) {
-        if let Some(key) = self.names.as_ref().and_then(|names| names.get(partition)) {
-            let _alone = self.writer(&key);
-            if let Some(partition) = self.partitions.get(&key) {
-                partition.mark.stale.store(true, Ordering::Relaxed);
-            }
+        if let Some(number) = self.indexes.named(partition) {
+            self.is_stale(number);
         }
     }
 
     fn anything_may_have_changed(&self) {
-        for (key, _) in self.partitions.iter() {
-            let _alone = self.writer(&key);
-            if let Some(partition) = self.partitions.get(&key) {
-                partition.mark.stale.store(true, Ordering::Relaxed);
-            }
-        }
+        self.partitions.iter().for_each(|(number, _)| self.is_stale(number));
     }
 }
 
@@ -516,23 +431,60 @@ fn user_name(user: &str) -> Id {
     Id::of(&["user", user])
 }
 
-/// Keeps the index of users in step with what memory pressure takes away.
+/// Who has which partition, and what it is called outside. Kept in step with what memory pressure takes away.
 #[derive(Debug, Clone)]
-struct Evicted {
+struct Indexes {
     users: UserIndex,
     names: Option<Names>,
 }
 
-impl<K: TokenKind> Lifecycle<PartitionKey, Arc<Partition<K>>> for Evicted {
-    type RequestState = ();
-
-    fn on_evict(&self, (): &mut (), key: PartitionKey, partition: Arc<Partition<K>>) {
-        if let Some(user) = &partition.user {
-            self.users.forget(user, &key);
+impl Indexes {
+    fn add(&self, number: u64, key: &PartitionKey, user: Option<&Arc<str>>) {
+        if let Some(user) = user {
+            self.users.add(user, number);
         }
         if let Some(names) = &self.names {
-            names.forget(&key);
+            names.add(key.id(), number);
         }
+    }
+
+    fn forget<K: TokenKind>(&self, number: u64, partition: &Partition<K>) {
+        if let Some(user) = &partition.user {
+            self.users.forget(user, number);
+        }
+        if let Some(names) = &self.names {
+            names.forget(partition.key.id());
+        }
+    }
+
+    fn named(&self, name: Id) -> Option<u64> {
+        self.names.as_ref()?.get(name)
+    }
+}
+
+impl<K: TokenKind> Lifecycle<u64, Arc<Partition<K>>> for Indexes {
+    type RequestState = ();
+
+    fn on_evict(&self, (): &mut (), number: u64, partition: Arc<Partition<K>>) {
+        self.forget(number, &partition);
+    }
+}
+
+/// Hashes what is a hash already.
+#[derive(Default)]
+struct Number(u64);
+
+impl Hasher for Number {
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.0 = self.0.rotate_left(8) ^ u64::from(byte));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -540,8 +492,8 @@ impl<K: TokenKind> Lifecycle<PartitionKey, Arc<Partition<K>>> for Evicted {
 #[derive(Debug, Clone)]
 struct Bytes;
 
-impl<K: TokenKind> Weighter<PartitionKey, Arc<Partition<K>>> for Bytes {
-    fn weight(&self, key: &PartitionKey, partition: &Arc<Partition<K>>) -> u64 {
+impl<K: TokenKind> Weighter<u64, Arc<Partition<K>>> for Bytes {
+    fn weight(&self, _: &u64, partition: &Arc<Partition<K>>) -> u64 {
         const PER_PARTITION: usize = 460; // with its lines in the indexes of users and of names
         const PER_TOKEN: usize = 160;
         let tokens = partition.tokens.iter().map(|token| {
@@ -549,7 +501,7 @@ impl<K: TokenKind> Weighter<PartitionKey, Arc<Partition<K>>> for Bytes {
             token.access_token.expose_secret().len() + scopes + PER_TOKEN
         });
         let refresh_token = partition.refresh_token.as_ref().map_or(0, |(token, _)| token.expose().len());
-        (key.len() + refresh_token + PER_PARTITION + tokens.sum::<usize>()) as u64
+        (partition.key.len() + refresh_token + PER_PARTITION + tokens.sum::<usize>()) as u64
     }
 }
 

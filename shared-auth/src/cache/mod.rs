@@ -11,6 +11,7 @@ mod key;
 mod loops;
 mod memory;
 mod names;
+mod partition;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod record;
@@ -38,3 +39,4 @@ pub use seal::KeyRing;
 pub(crate) use shared::SharedLevel;
 pub(crate) use store::{Acquisition, TokenStore, Wanted};
 pub use token::CachedToken;
+pub(crate) use token::Held;

@@ -3,26 +3,27 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::key::{Id, PartitionKey};
+use super::key::Id;
 
-/// Partitions by the names that they have outside this process. Clones share the index.
+/// The numbers that the cache gives to partitions, by the names that they have outside this process. Clones share the
+/// index.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Names(Arc<Mutex<HashMap<Id, PartitionKey>>>);
+pub(super) struct Names(Arc<Mutex<HashMap<Id, u64>>>);
 
 impl Names {
-    pub fn add(&self, key: &PartitionKey) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key.id()).or_insert_with(|| key.clone());
+    pub fn add(&self, name: Id, partition: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, partition);
     }
 
-    pub fn forget(&self, key: &PartitionKey) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key.id());
+    pub fn forget(&self, name: Id) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
     }
 
     #[cfg_attr(
         not(feature = "redis"),
         allow(dead_code, reason = "no backend that sends messages is compiled in")
     )]
-    pub fn get(&self, id: Id) -> Option<PartitionKey> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    pub fn get(&self, name: Id) -> Option<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&name).copied()
     }
 }

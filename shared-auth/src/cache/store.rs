@@ -4,12 +4,15 @@
 //! Memory answers at once. Only what it does not have goes further, once for all who want it: to the shared level (one
 //! round trip), then, holding a lease so that other replicas wait, to Entra. A shared level that is away is skipped.
 
-use std::future::Future;
+use std::fmt;
+use std::future::{Future, ready};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Either, Ready, ready};
+use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -21,7 +24,7 @@ use super::loops::Loops;
 use super::memory::MemoryCache;
 use super::shared::{Found, LEASE, Lease, SharedLevel, Written};
 use super::throttle::Throttle;
-use super::token::CachedToken;
+use super::token::{CachedToken, Held};
 use crate::clock::SharedClock;
 use crate::error::Error;
 use crate::protocol::scope::Scopes;
@@ -63,10 +66,44 @@ impl<K: TokenKind> Clone for TokenStore<K> {
 }
 
 /// What an acquisition waits for. A hit is there at once: no task, nothing allocated.
-pub(crate) type Acquisition<K> = Either<
-    Ready<Result<AuthenticationResult<K>, Error>>,
-    BoxFuture<'static, Result<AuthenticationResult<K>, Error>>,
->;
+pub struct Acquisition<K: TokenKind>(Waiting<K>);
+
+enum Waiting<K: TokenKind> {
+    Hit(Option<AuthenticationResult<K>>),
+    Asking(BoxFuture<'static, Result<AuthenticationResult<K>, Error>>),
+}
+
+impl<K: TokenKind> Acquisition<K> {
+    fn hit(result: AuthenticationResult<K>) -> Self {
+        Self(Waiting::Hit(Some(result)))
+    }
+
+    fn asking(asking: impl Future<Output = Result<AuthenticationResult<K>, Error>> + Send + 'static) -> Self {
+        Self(Waiting::Asking(asking.boxed()))
+    }
+
+    /// Without having looked anywhere.
+    pub(crate) fn failed(error: Error) -> Self {
+        Self::asking(ready(Err(error)))
+    }
+}
+
+impl<K: TokenKind> Future for Acquisition<K> {
+    type Output = Result<AuthenticationResult<K>, Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.get_mut().0 {
+            Waiting::Hit(hit) => hit.take().map_or(Poll::Pending, |hit| Poll::Ready(Ok(hit))),
+            Waiting::Asking(asking) => asking.as_mut().poll(context),
+        }
+    }
+}
+
+impl<K: TokenKind> fmt::Debug for Acquisition<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acquisition").finish_non_exhaustive()
+    }
+}
 
 /// What a caller wants from a store.
 pub(crate) struct Wanted<'a> {
@@ -100,21 +137,21 @@ struct Missing {
 /// A token with where it came from.
 #[derive(Debug)]
 struct Answer<K: TokenKind> {
-    token: Arc<CachedToken<K>>,
+    token: Held<K>,
     level: CacheLevel,
     /// How long the shared level took.
     in_cache: Duration,
 }
 
 impl<K: TokenKind> Answer<K> {
-    fn of(token: Arc<CachedToken<K>>, level: CacheLevel, in_cache: Duration) -> Self {
+    fn of(token: Held<K>, level: CacheLevel, in_cache: Duration) -> Self {
         Self { token, level, in_cache }
     }
 }
 
 impl<K: TokenKind> Clone for Answer<K> {
     fn clone(&self) -> Self {
-        Self { token: Arc::clone(&self.token), ..*self }
+        Self { token: self.token.clone(), ..*self }
     }
 }
 
@@ -122,7 +159,7 @@ impl<K: TokenKind> Clone for Answer<K> {
 #[allow(clippy::large_enum_variant, reason = "taken apart where it is made, once for each request to Entra")]
 enum Turn<K: TokenKind> {
     /// It need not: another one was faster.
-    Found(Arc<CachedToken<K>>),
+    Found(Held<K>),
     /// It may, and the others wait.
     Ours(Lease, Found<K>),
     /// It may, beside whoever else does: the shared level went away, or the lease was held for too long.
@@ -158,14 +195,14 @@ impl<K: TokenKind> TokenStore<K> {
         F: Future<Output = Result<Arc<CachedToken<K>>, Error>> + Send + 'static,
     {
         if !wanted.bypasses_the_cache() {
-            let now = self.clock.now();
+            let now = self.clock.lately();
             if let Some(token) = self.cache.token(&wanted.partition, wanted.scopes, now) {
                 self.counters.memory_hit();
                 if token.wants_refresh(now) {
-                    return Either::Right(self.renewing(token, wanted, request));
+                    return self.renewing(token, wanted, request);
                 }
                 let reason = CacheRefreshReason::NotApplicable;
-                return Either::Left(ready(Ok(AuthenticationResult::hit(token, reason))));
+                return Acquisition::hit(AuthenticationResult::hit(token, reason));
             }
         }
         let (store, missing) = (self.clone(), self.missing(wanted));
@@ -203,7 +240,7 @@ impl<K: TokenKind> TokenStore<K> {
             };
             result
         };
-        Either::Right(asking.instrument(within).boxed())
+        Acquisition::asking(asking.instrument(within))
     }
 
     /// What has to be asked for now.
@@ -232,22 +269,21 @@ impl<K: TokenKind> TokenStore<K> {
     /// A hit that begins the request for its successor.
     fn renewing<F>(
         &self,
-        token: Arc<CachedToken<K>>,
+        token: Held<K>,
         wanted: &Wanted<'_>,
         request: impl FnOnce(PartitionKey) -> F,
-    ) -> BoxFuture<'static, Result<AuthenticationResult<K>, Error>>
+    ) -> Acquisition<K>
     where
         F: Future<Output = Result<Arc<CachedToken<K>>, Error>> + Send + 'static,
     {
         let (store, missing) = (self.clone(), self.missing(wanted));
         let request = request(missing.partition.clone());
         // Begun by the first poll: only then there surely is a runtime.
-        async move {
+        Acquisition::asking(async move {
             store.refresh_in_background(missing, request);
             let reason = CacheRefreshReason::ProactivelyRefreshed;
             Ok(AuthenticationResult::hit(token, reason))
-        }
-        .boxed()
+        })
     }
 
     /// Lets other replicas have a token that did not come through [`acquire`](Self::acquire), such as that of a sign-in.
@@ -391,7 +427,7 @@ impl<K: TokenKind> TokenStore<K> {
         let outcome = request.await;
         self.loops.answered(throttle_key, outcome.as_ref().map(|_| ()), self.clock.now());
         match outcome {
-            Ok(token) => Ok(Answer::of(token, CacheLevel::None, Duration::ZERO)),
+            Ok(token) => Ok(Answer::of(token.into(), CacheLevel::None, Duration::ZERO)),
             Err(error) => {
                 if matches!(error, Error::Throttled(_)) {
                     self.counters.told_to_wait();
@@ -434,10 +470,10 @@ impl<K: TokenKind> TokenStore<K> {
         partition: &PartitionKey,
         scopes: &Scopes,
         found: Option<&Found<K>>,
-    ) -> Option<Arc<CachedToken<K>>> {
+    ) -> Option<Held<K>> {
         let now = self.clock.now();
         let at_hand = self.cache.token_at_hand(partition, scopes, now);
-        at_hand.or_else(|| found.and_then(|found| found.token(scopes, now)))
+        at_hand.or_else(|| Some(found?.token(scopes, now)?.into()))
     }
 
     /// Waits until this replica may ask Entra, or another one has done so.

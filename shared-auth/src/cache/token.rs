@@ -1,9 +1,11 @@
 //! An access token in a cache, and when it serves: for which scopes, and until when.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::partition::Partition;
 use crate::protocol::scope::Scopes;
 use crate::result::Exchange;
 use crate::secret::{AccessToken, TokenKind};
@@ -151,6 +153,40 @@ pub(super) struct Times {
     pub cached_at: Timestamp,
     pub usable_until: Timestamp,
     pub refresh_at: Option<Timestamp>,
+}
+
+/// A token in somebody's hands: shared by those who asked for it together, or where it is filed, with those that lie
+/// beside it. A hit so takes one share and copies nothing.
+#[derive(Debug)]
+pub(crate) enum Held<K: TokenKind> {
+    Asked(Arc<CachedToken<K>>),
+    Filed(Arc<Partition<K>>, usize),
+}
+
+impl<K: TokenKind> Deref for Held<K> {
+    type Target = CachedToken<K>;
+
+    fn deref(&self) -> &CachedToken<K> {
+        match self {
+            Held::Asked(token) => token,
+            Held::Filed(partition, at) => partition.at(*at),
+        }
+    }
+}
+
+impl<K: TokenKind> Clone for Held<K> {
+    fn clone(&self) -> Self {
+        match self {
+            Held::Asked(token) => Held::Asked(Arc::clone(token)),
+            Held::Filed(partition, at) => Held::Filed(Arc::clone(partition), *at),
+        }
+    }
+}
+
+impl<K: TokenKind> From<Arc<CachedToken<K>>> for Held<K> {
+    fn from(token: Arc<CachedToken<K>>) -> Self {
+        Held::Asked(token)
+    }
 }
 
 impl<K: TokenKind> Clone for CachedToken<K> {

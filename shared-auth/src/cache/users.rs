@@ -2,31 +2,36 @@
 //!
 //! On-behalf-of entries are filed by assertion and long-running ones by a key of their own: neither names the user.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::key::PartitionKey;
+use smallvec::SmallVec;
 
-/// The partitions of each user. Clones share the index. Its lock is never held while a cache is used.
+/// The partitions of each user, by the numbers that the cache gives them. Clones share the index. Its lock is never held
+/// while a cache is used.
 #[derive(Debug, Clone, Default)]
 pub(super) struct UserIndex {
-    partitions: Arc<Mutex<HashMap<Arc<str>, HashSet<PartitionKey>>>>,
+    partitions: Arc<Mutex<HashMap<Arc<str>, Partitions>>>,
 }
 
+/// Few, and in no order.
+type Partitions = SmallVec<[u64; 2]>;
+
 impl UserIndex {
-    pub fn add(&self, user: &Arc<str>, partition: &PartitionKey) {
+    pub fn add(&self, user: &Arc<str>, partition: u64) {
         let mut partitions = self.lock();
         match partitions.get_mut(user) {
-            Some(own) => own.insert(partition.clone()),
-            None => partitions.entry(Arc::clone(user)).or_default().insert(partition.clone()),
-        };
+            Some(own) if own.contains(&partition) => {}
+            Some(own) => own.push(partition),
+            None => partitions.entry(Arc::clone(user)).or_default().push(partition),
+        }
     }
 
     /// The partition is gone: evicted, or removed.
-    pub fn forget(&self, user: &str, partition: &PartitionKey) {
+    pub fn forget(&self, user: &str, partition: u64) {
         let mut partitions = self.lock();
         if let Some(own) = partitions.get_mut(user) {
-            own.remove(partition);
+            own.retain(|own| *own != partition);
             if own.is_empty() {
                 partitions.remove(user);
             }
@@ -34,7 +39,7 @@ impl UserIndex {
     }
 
     /// Takes all partitions of a user out of the index.
-    pub fn take(&self, user: &str) -> HashSet<PartitionKey> {
+    pub fn take(&self, user: &str) -> Partitions {
         self.lock().remove(user).unwrap_or_default()
     }
 
@@ -43,7 +48,7 @@ impl UserIndex {
         self.lock().len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, HashSet<PartitionKey>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Partitions>> {
         self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,7 +17,7 @@ use tracing::Instrument;
 use url::Url;
 
 use super::signed_in::{SignIn, signed_in};
-use super::{Options, add_extra_query, redeem};
+use super::{Options, RareOptions, add_extra_query, redeem};
 use crate::client::{ConfidentialClient, Inner, TokenSource};
 use crate::error::{Error, SignInError};
 use crate::protocol::pkce;
@@ -83,13 +83,13 @@ pub struct AcquireTokenByAuthorizationCode {
 impl AcquireTokenByAuthorizationCode {
     /// The id under which Entra and we log the request; by default that of the beginning, or a new one.
     pub fn correlation_id(mut self, id: uuid::Uuid) -> Self {
-        self.options.correlation_id = Some(id);
+        self.options.rare.correlation_id = Some(id);
         self
     }
 
     /// Adds a parameter to the address of the token endpoint. Names of the protocol are refused.
     pub fn extra_query_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.options.extra_query.push((name.into(), value.into()));
+        self.options.rare.extra_query.push((name.into(), value.into()));
         self
     }
 }
@@ -204,20 +204,20 @@ impl InitiateAuthCodeFlow {
 
     /// A claims challenge to be satisfied (JSON text), at the sign-in page and when the code is redeemed.
     pub fn claims(mut self, claims: impl Into<String>) -> Self {
-        self.options.claims = Some(claims.into());
+        self.options.rare.claims = Some(claims.into());
         self
     }
 
     /// The id under which Entra and we log this sign-in, page and token request; new ones by default.
     pub fn correlation_id(mut self, id: uuid::Uuid) -> Self {
         self.parameters.push(("client-request-id", id.to_string()));
-        self.options.correlation_id = Some(id);
+        self.options.rare.correlation_id = Some(id);
         self
     }
 
     /// Adds a parameter to the address of the sign-in page. Names of the protocol are refused.
     pub fn extra_query_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.options.extra_query.push((name.into(), value.into()));
+        self.options.rare.extra_query.push((name.into(), value.into()));
         self
     }
 }
@@ -234,7 +234,8 @@ impl IntoFuture for InitiateAuthCodeFlow {
 impl InitiateAuthCodeFlow {
     async fn initiate(self) -> Result<AuthCodeFlow, Error> {
         let Self { client, scopes, redirect_uri, response_mode, parameters, options } = self;
-        let Options { claims, correlation_id, tenant, extra_query, .. } = options;
+        let Options { tenant, rare, .. } = options;
+        let RareOptions { claims, correlation_id, extra_query, .. } = RareOptions::clone(&rare);
         let asked = client.claims(claims.as_deref())?;
         let metadata = client.authority_for(tenant.as_deref())?.metadata().await?;
 
@@ -313,12 +314,9 @@ impl AuthCodeFlow {
 
     /// With what the code is redeemed: as the sign-in began.
     pub(crate) fn options(&self) -> Options {
-        Options {
-            claims: self.claims.clone(),
-            correlation_id: self.correlation_id,
-            tenant: self.tenant.clone().map(Cow::Owned),
-            ..Options::default()
-        }
+        let mut options = Options { tenant: self.tenant.clone().map(Cow::Owned), ..Options::default() };
+        (options.rare.claims, options.rare.correlation_id) = (self.claims.clone(), self.correlation_id);
+        options
     }
 
     /// When the sign-in began.

@@ -13,7 +13,7 @@ use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Either, ready};
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::refresh_token::refresh;
@@ -208,7 +208,7 @@ impl IntoFuture for AcquireTokenInLongRunningProcess<'_> {
         if options.tenant.as_deref().is_some_and(|tenant| !tenant.eq_ignore_ascii_case(own)) {
             let problem =
                 ConfigError::new("tenant", "cannot be another one than that in which the process began");
-            return Either::Left(ready(Err(problem.into())));
+            return Acquisition::failed(problem.into());
         }
         options.tenant = key.tenant().map(Cow::Borrowed);
         let digest = key.digest();

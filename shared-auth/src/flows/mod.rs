@@ -20,6 +20,7 @@ pub(crate) mod signed_in;
 pub mod silent;
 
 use std::borrow::Cow;
+use std::ops::{Deref, DerefMut};
 
 use secrecy::ExposeSecret;
 
@@ -38,12 +39,21 @@ pub(crate) type Options = OptionsOf<'static>;
 /// What every acquisition can be told.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OptionsOf<'a> {
-    /// A claims challenge to be satisfied, as JSON text.
-    pub claims: Option<String>,
     pub force_refresh: bool,
-    pub correlation_id: Option<uuid::Uuid>,
     /// The tenant that is asked instead of the configured one.
     pub tenant: Option<Cow<'a, str>>,
+    pub rare: Rare,
+}
+
+/// What hardly any acquisition is told. In a box, if at all: a hit moves its options about several times.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rare(Option<Box<RareOptions>>);
+
+#[derive(Debug, Clone)]
+pub(crate) struct RareOptions {
+    /// A claims challenge to be satisfied, as JSON text.
+    pub claims: Option<String>,
+    pub correlation_id: Option<uuid::Uuid>,
     /// Further parameters of the address that is asked.
     pub extra_query: Vec<(String, String)>,
     /// `iss` and `sub` of the sign-in whose tokens are renewed: a renewed ID token has the same (OpenID Connect Core
@@ -51,18 +61,37 @@ pub(crate) struct OptionsOf<'a> {
     pub signed_in_as: Option<(String, String)>,
 }
 
+impl RareOptions {
+    const NONE: Self =
+        Self { claims: None, correlation_id: None, extra_query: Vec::new(), signed_in_as: None };
+}
+
+impl Deref for Rare {
+    type Target = RareOptions;
+
+    fn deref(&self) -> &RareOptions {
+        static NONE: RareOptions = RareOptions::NONE;
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+}
+
+impl DerefMut for Rare {
+    fn deref_mut(&mut self) -> &mut RareOptions {
+        self.0.get_or_insert_with(|| Box::new(RareOptions::NONE))
+    }
+}
+
 impl OptionsOf<'_> {
     /// What the store has to look for.
     pub fn wanted<'a>(&'a self, partition: PartitionRef<'a>, scopes: &'a AskedScopes<'_>) -> Wanted<'a> {
-        let (scopes, claims) = (scopes.as_str(), self.claims.as_deref());
+        let (scopes, claims) = (scopes.as_str(), self.rare.claims.as_deref());
         Wanted { partition, scopes, claims, force_refresh: self.force_refresh }
     }
 
     /// For the request.
     pub fn to_owned(&self) -> Options {
-        let Self { claims, force_refresh, correlation_id, tenant, extra_query, signed_in_as } = self.clone();
-        let tenant = tenant.map(|tenant| Cow::Owned(tenant.into_owned()));
-        OptionsOf { claims, force_refresh, correlation_id, tenant, extra_query, signed_in_as }
+        let Self { force_refresh, tenant, rare } = self.clone();
+        OptionsOf { force_refresh, tenant: tenant.map(|tenant| Cow::Owned(tenant.into_owned())), rare }
     }
 }
 
@@ -72,7 +101,7 @@ macro_rules! acquisition_options {
         impl<'a> $builder<'a> {
             /// Asks for a token that satisfies a claims challenge (JSON text). The cache is bypassed.
             pub fn claims(mut self, claims: impl Into<String>) -> Self {
-                self.options.claims = Some(claims.into());
+                self.options.rare.claims = Some(claims.into());
                 self
             }
 
@@ -91,7 +120,7 @@ macro_rules! acquisition_options {
 
             /// The id under which Entra and we log the request; a new one by default.
             pub fn correlation_id(mut self, id: uuid::Uuid) -> Self {
-                self.options.correlation_id = Some(id);
+                self.options.rare.correlation_id = Some(id);
                 self
             }
 
@@ -102,7 +131,7 @@ macro_rules! acquisition_options {
                 name: impl Into<String>,
                 value: impl Into<String>,
             ) -> Self {
-                self.options.extra_query.push((name.into(), value.into()));
+                self.options.rare.extra_query.push((name.into(), value.into()));
                 self
             }
         }

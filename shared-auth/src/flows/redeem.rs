@@ -42,7 +42,7 @@ pub(crate) async fn redeem(
     scopes: &Scopes,
     options: &Options,
 ) -> Result<TokenResponse, Error> {
-    let correlation_id = options.correlation_id.unwrap_or_else(correlation_id);
+    let correlation_id = options.rare.correlation_id.unwrap_or_else(correlation_id);
     let span = tracing::debug_span!("token_request", grant = grant.name(), %scopes, %correlation_id, otel.status_code = Empty);
     let outcome =
         authenticated(client, grant, scopes, options, correlation_id).instrument(span.clone()).await;
@@ -60,7 +60,7 @@ async fn authenticated(
     correlation_id: Uuid,
 ) -> Result<TokenResponse, Error> {
     let authority = authority_of(client, grant, options)?;
-    let claims = client.claims(options.claims.as_deref())?;
+    let claims = client.claims(options.rare.claims.as_deref())?;
     // What Entra would certainly refuse does not leave the process.
     let look = || match grant {
         Grant::OnBehalfOf(assertion) => {
@@ -71,14 +71,14 @@ async fn authenticated(
     look()?;
     let published = authority.metadata().await?.token_endpoint;
     let mut token_endpoint = published.clone();
-    add_extra_query(&mut token_endpoint, &options.extra_query)?;
+    add_extra_query(&mut token_endpoint, &options.rare.extra_query)?;
     look()?; // A tenant that is named by its domain has an id only now.
     let exchange = Exchange {
         client,
         grant,
         scopes,
         claims: claims.as_deref(),
-        forced: options.force_refresh || options.claims.is_some(),
+        forced: options.force_refresh || options.rare.claims.is_some(),
         correlation_id,
         tried: format!("sending the {} request", grant.name()),
         token_endpoint,

@@ -70,7 +70,7 @@ pub(super) async fn refresh(
         }
         .into());
     }
-    if let (Some((issuer, subject)), Some(id_token)) = (&options.signed_in_as, &tokens.id_token) {
+    if let (Some((issuer, subject)), Some(id_token)) = (&options.rare.signed_in_as, &tokens.id_token) {
         let named = issuer_and_subject(id_token.expose_secret());
         if !named.is_some_and(|(iss, sub)| iss == *issuer && sub == *subject) {
             client.user_tokens.remove_refresh_token(holder, &refresh_token);

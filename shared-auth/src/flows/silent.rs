@@ -70,7 +70,7 @@ impl<'a> AcquireTokenSilent<'a> {
     /// Takes no tokens but those of the user whose ID token said this.
     #[cfg(feature = "actix")]
     pub(crate) fn signed_in_as(mut self, issuer: &str, subject: &str) -> Self {
-        self.options.signed_in_as = Some((issuer.to_owned(), subject.to_owned()));
+        self.options.rare.signed_in_as = Some((issuer.to_owned(), subject.to_owned()));
         self
     }
 

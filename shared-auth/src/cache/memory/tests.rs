@@ -128,7 +128,7 @@ fn signing_out_removes_every_partition_of_the_user_and_nobody_elses() {
     assert!(cache.refresh_token(&also_of_alice).is_none());
     assert_eq!(found(&cache, &of_bob, "A").as_deref(), Some("bob"));
     cache.remove(&of_bob);
-    assert_eq!(cache.shared.users.users(), 0);
+    assert_eq!(cache.shared.indexes.users.users(), 0);
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn what_was_asked_for_before_a_removal_is_not_stored_after_it() {
     // A new beginning counts.
     cache.store(&key, token(&cache, "new", "A", hour), refresh_token(), Some("alice"));
     assert_eq!(found(&cache, &key, "A").as_deref(), Some("new"));
-    assert_eq!(cache.shared.users.users(), 1);
+    assert_eq!(cache.shared.indexes.users.users(), 1);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn signing_out_wins_against_everybody_who_stores_in_the_same_moment() {
             cache.remove_user("alice");
         });
         assert!(found(&cache, &key, "A").is_none() && cache.refresh_token(&key).is_none());
-        assert_eq!(cache.shared.users.users(), 0);
+        assert_eq!(cache.shared.indexes.users.users(), 0);
     }
 }
 
@@ -196,7 +196,7 @@ fn memory_is_bounded_however_many_assertions_come() {
     assert!(cache.shared.partitions.weight() <= MEMORY_LIMIT_BYTES);
     assert!(cache.shared.partitions.len() > 1_000);
     assert_eq!(
-        cache.shared.users.users(),
+        cache.shared.indexes.users.users(),
         cache.shared.partitions.len(),
         "the index keeps nobody who is gone"
     );

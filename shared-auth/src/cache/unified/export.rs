@@ -75,7 +75,7 @@ impl Export<'_> {
         client.user_tokens.cache.for_each(|key, tokens, refresh_token, user| match key.filed() {
             Some(Filed::Account { tenant, home_account_id }) => {
                 // As Entra spelled it, where we know.
-                let home = user.unwrap_or(home_account_id);
+                let home = user.unwrap_or(&home_account_id);
                 let tenant = self.tenant(tenant, home);
                 tokens.iter().for_each(|token| self.user_token(&tenant, home, None, token));
                 if let Some((token, at)) = refresh_token
