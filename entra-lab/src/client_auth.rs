@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::client_assertion::{Against, Assertion};
+use crate::directory::Application;
 use crate::errors::{Aadsts, BAD_PARAMETER, NO_SECRET, PUBLIC_WITH_SECRET, SECRET_EXPIRED, WRONG_SECRET};
 use crate::params::Params;
 use crate::policy::Switch;
@@ -71,6 +72,14 @@ fn assertion(params: &Params, text: &str) -> Result<Assertion, Refusal> {
 }
 
 impl Credentials {
+    /// A page has none: whoever opens it could read it.
+    pub fn of_a_page(&self, client: &Application) -> Result<Proof, Refusal> {
+        match (&self.secret, &self.assertion) {
+            (None, None) => Ok(Proof::None),
+            _ => Err(PUBLIC_WITH_SECRET.about(format!("It is a page of {}.", client.name))),
+        }
+    }
+
     /// Holds the credential against the registration.
     pub fn check(&self, against: &Against<'_>) -> Result<Proof, Refusal> {
         let client = against.client;

@@ -89,10 +89,23 @@ catalogue! {
         "This form does not belong to a sign-in that is open in this browser."
         "Go back to the application and start the sign-in again; cookies must be on."
 
+    SPA_NEEDS_PKCE = 9002325 invalid_request 400
+        "A single-page application must send a code challenge."
+        "Use PKCE (MSAL does); or register the redirect URI for the platform web, if a server redeems the code."
+    DOMAIN_AND_OPAQUE_HINT = 1002014 invalid_request 400
+        "domain_hint and the value of the claim login_hint must not be sent together."
+        "Leave domain_hint away; the other one names the account."
+    SID_AND_LOGIN_HINT = 90005 invalid_request 400
+        "sid and login_hint must not be sent together."
+        "Send one of them."
+
     // Scopes and resources.
     INVALID_SCOPE = 70011 invalid_scope 400
         "The scope is not valid."
         "Ask for scopes of one resource, or for its /.default, and never for both."
+    SEVERAL_RESOURCES = 28000 invalid_scope 400
+        "The scope names more than one resource, and a token is for one."
+        "Ask for one resource at a time; a code or refresh token serves for each of them."
     UNKNOWN_SCOPE = 650053 invalid_client 400
         "The resource exposes no scope with this name."
         "Check the spelling, and what the API exposes; the home page of the lab lists it."
@@ -156,6 +169,14 @@ catalogue! {
         "No federated credential of the application has the assertion's audience."
         "The audience is api://AzureADTokenExchange unless the registration says otherwise."
 
+    CROSS_ORIGIN = 9002326 invalid_request 400
+        "Only single-page applications get tokens across origins."
+        "Register the page's redirect URI for the platform single-page application (in the lab: spa_redirect_uris), \
+         and open it under that origin; a program that is no page must not send Origin."
+    SPA_NEEDS_ORIGIN = 9002327 invalid_request 400
+        "What was issued to a single-page application can only be redeemed by a page, across origins."
+        "Let the page redeem it; if a server does, register the redirect URI for the platform web."
+
     // The service itself, by order.
     TENANT_THROTTLED = 90055 temporarily_unavailable 429
         "The tenant is throttled because of too many requests."
@@ -206,7 +227,7 @@ catalogue! {
         "The account has no password in this directory."
         "Only people with a password can sign in; they stand on the home page of the lab."
     NOT_AT_COMMON = 9001023 invalid_request 400
-        "This grant cannot be used with common."
+        "This grant cannot be used with common or consumers."
         "Use the tenant id or organizations in the address."
 
 
@@ -272,6 +293,9 @@ catalogue! {
     REFRESH_INACTIVE = 700082 invalid_grant 400
         "The refresh token was not used for 90 days and has expired."
         "Start a new sign-in."
+    SPA_REFRESH_ENDED = 700084 invalid_grant 400
+        "The refresh token belongs to a single-page application: it ends 24 hours after the sign-in, used or not."
+        "Start a new sign-in; a silent one (prompt=none) asks nothing while the browser's session lasts."
     GRANT_INVALID = 70000 invalid_grant 400
         "The authorization code or refresh token is not known or was issued to another application."
         "Redeem it with the client that asked for it; after a restart of the lab sign in again."

@@ -14,6 +14,8 @@ use crate::random;
 pub const CODE_SECONDS: i64 = 600;
 /// A refresh token lives 90 days from its issue; each use gives a fresh one.
 pub const REFRESH_SECONDS: i64 = 90 * 24 * 3600;
+/// Those of a single-page application end a day after the sign-in.
+pub const SPA_REFRESH_SECONDS: i64 = 24 * 3600;
 /// Beyond this many entries the oldest ones go, so a loop cannot fill the memory.
 const MOST: usize = 20_000;
 
@@ -31,6 +33,8 @@ pub struct SignIn {
     pub sid: Uuid,
     /// What the user has proved.
     pub strength: Strength,
+    /// When its refresh tokens end for good, however often they are renewed: those of a single-page application.
+    pub ends: Option<i64>,
 }
 
 /// What stands behind an authorization code.
@@ -42,6 +46,8 @@ pub struct Code {
     pub challenge: Option<Challenge>,
     /// The request had `max_age`, so the ID token says when the sign-in happened.
     pub wants_auth_time: bool,
+    /// The redirect URI is one of a single-page application.
+    pub spa: bool,
 }
 
 /// A PKCE challenge (RFC 7636).
@@ -59,7 +65,7 @@ pub enum Presented<T> {
     Malformed,
     /// The right shape, but unknown here, for example from before a restart.
     Unknown,
-    Expired,
+    Expired(T),
     AlreadyRedeemed,
 }
 
@@ -101,11 +107,24 @@ impl Issued {
 
     pub fn refresh_token(&self, sign_in: SignIn, now: i64) -> String {
         let mut tokens = self.refresh_tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.insert(REFRESH_PREFIX, sign_in, now, now + REFRESH_SECONDS)
+        let ends = sign_in.ends.unwrap_or(now + REFRESH_SECONDS);
+        tokens.insert(REFRESH_PREFIX, sign_in, now, ends)
     }
 
     pub fn look_at_refresh_token(&self, handle: &str, now: i64) -> Presented<SignIn> {
         self.refresh_tokens.lock().unwrap_or_else(PoisonError::into_inner).look(REFRESH_PREFIX, handle, now)
+    }
+
+    /// Whether a code was issued to a single-page application; none if it is not known.
+    pub fn code_is_spas(&self, handle: &str) -> Option<bool> {
+        let codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        codes.entries.get(handle).map(|e| e.value.spa)
+    }
+
+    /// The same for a refresh token.
+    pub fn refresh_token_is_spas(&self, handle: &str) -> Option<bool> {
+        let tokens = self.refresh_tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.entries.get(handle).map(|e| e.value.ends.is_some())
     }
 
     pub fn clear(&self) {
@@ -161,7 +180,7 @@ impl<T: Clone> Table<T> {
         match self.entries.get(handle) {
             None => Presented::Unknown,
             Some(e) if e.redeemed => Presented::AlreadyRedeemed,
-            Some(e) if e.expires <= now => Presented::Expired,
+            Some(e) if e.expires <= now => Presented::Expired(e.value.clone()),
             Some(e) => Presented::Good(e.value.clone()),
         }
     }

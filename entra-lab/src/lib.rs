@@ -16,6 +16,7 @@ mod client_auth;
 pub mod clock;
 mod consents;
 mod controls;
+mod cors;
 mod devices;
 pub mod directory;
 mod endpoints;

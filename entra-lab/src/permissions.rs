@@ -31,7 +31,12 @@ pub fn to_ask<'d>(
     let mut behind: Vec<&'d Application> = Vec::new();
     for entry in &requested.resources {
         let Some(resource) = tenant.app(entry.resource) else { continue };
-        names.push((resource, wanted_names(client, resource, entry)?));
+        let mut wanted = wanted_names(client, resource, entry)?;
+        // `/.default` asks once: whoever has agreed to anything of this API is not asked again.
+        if entry.default.is_some() && !ask_again && any_real(&agreed(state, tenant, user, client, resource)) {
+            wanted.clear();
+        }
+        names.push((resource, wanted));
         // Combined consent: the API's own needs are agreed to together with the client's.
         if entry.default.is_some() && resource.known_clients.contains(&client.id) {
             behind.push(resource);
@@ -100,6 +105,11 @@ fn agreed(
     granted
 }
 
+/// Whether there is more than what OpenID Connect needs.
+fn any_real(scopes: &BTreeSet<String>) -> bool {
+    scopes.iter().any(|scope| !OIDC_SCOPES.contains(&scope.as_str()))
+}
+
 /// The scopes that an access token carries: everything agreed to for this client and resource, if
 /// that covers what the request asks for.
 pub fn granted(
@@ -122,8 +132,7 @@ pub fn granted(
     if let Some(missing) = entry.names.iter().find(|n| !granted.contains(*n)) {
         return Err(refuse(&format!("scope {missing}")));
     }
-    let real = granted.iter().any(|s| !OIDC_SCOPES.contains(&s.as_str()));
-    if entry.default.is_some() && !real {
+    if entry.default.is_some() && !any_real(&granted) {
         return Err(refuse("no scope at all"));
     }
     Ok(granted)

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::directory::{GRAPH, OIDC_SCOPES, Tenant};
-use crate::errors::{Aadsts, INVALID_SCOPE, OWN_URI, UNKNOWN_RESOURCE};
+use crate::errors::{Aadsts, INVALID_SCOPE, OWN_URI, SEVERAL_RESOURCES, UNKNOWN_RESOURCE};
 use crate::refusal::Refusal;
 
 const MOST_SCOPES: usize = 100;
@@ -40,7 +40,7 @@ impl Requested {
     /// The resource that an access token is for: the only one named, or Graph for OIDC scopes alone.
     pub fn single_resource(mut self) -> Result<(BTreeSet<String>, ResourceScopes), Refusal> {
         if self.resources.len() > 1 {
-            return Err(INVALID_SCOPE.about("It names more than one resource, and a token is for one."));
+            return Err(SEVERAL_RESOURCES.into());
         }
         let of_graph = ResourceScopes::new(GRAPH, String::new());
         Ok((self.oidc, self.resources.pop().unwrap_or(of_graph)))

@@ -8,6 +8,7 @@ use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
+use crate::cors::cors;
 use crate::faults::inject::inject;
 use crate::keys::{KeyError, Keys};
 use crate::paths::ignore_case;
@@ -89,6 +90,7 @@ pub fn prepare(options: Options) -> Result<Ready, StartError> {
             .app_data(shared.clone())
             .configure(routes::configure)
             .wrap(from_fn(inject))
+            .wrap(from_fn(cors))
             .wrap(from_fn(record))
             .wrap(from_fn(ignore_case))
     })

@@ -26,16 +26,18 @@ pub struct SignedIn {
     pub mfa: bool,
     /// How often the user's sessions had been revoked before.
     pub epoch: u64,
+    /// The session of this account, which tokens repeat. It outlives a password that is typed again.
+    pub sid: Uuid,
 }
 
 /// One browser.
 #[derive(Debug, Clone)]
 pub struct Browser {
-    /// Stays the same when the cookie's handle changes; tokens repeat it as `sid`.
+    /// Stays the same when the cookie's handle changes.
     pub id: Uuid,
     pub signed_in: Vec<SignedIn>,
-    /// The applications that got a code in this session.
-    pub clients: Vec<Uuid>,
+    /// Which account got a code for which application.
+    pub visits: Vec<(Uuid, Uuid)>,
 }
 
 /// The sessions and sign-ins of one lab. `T` is what a sign-in remembers.
@@ -77,7 +79,7 @@ impl<T: Clone> Sessions<T> {
 
     /// A new browser without anybody signed in; returns its cookie value.
     pub fn new_browser(&self, now: i64) -> (String, Browser) {
-        let browser = Browser { id: Uuid::new_v4(), signed_in: Vec::new(), clients: Vec::new() };
+        let browser = Browser { id: Uuid::new_v4(), signed_in: Vec::new(), visits: Vec::new() };
         let cookie = random::handle(3);
         let mut inner = self.lock();
         if inner.browsers.len() >= MOST {
@@ -91,9 +93,12 @@ impl<T: Clone> Sessions<T> {
     }
 
     /// Notes that someone signed in. The cookie's handle changes, so one that was planted is useless.
-    pub fn sign_in(&self, cookie: &str, who: SignedIn, now: i64) -> Option<(String, Browser)> {
+    pub fn sign_in(&self, cookie: &str, mut who: SignedIn, now: i64) -> Option<(String, Browser)> {
         let mut inner = self.lock();
         let (mut browser, _) = inner.browsers.remove(cookie)?;
+        if let Some(before) = browser.signed_in.iter().find(|s| s.user == who.user) {
+            who.sid = before.sid;
+        }
         browser.signed_in.retain(|s| s.user != who.user);
         browser.signed_in.push(who);
         let fresh = random::handle(3);
@@ -109,12 +114,20 @@ impl<T: Clone> Sessions<T> {
         Some(browser.clone())
     }
 
-    /// Notes that an application was signed in to.
-    pub fn visited(&self, cookie: &str, client: Uuid) {
+    /// Notes that an account was used at an application.
+    pub fn visited(&self, cookie: &str, user: Uuid, client: Uuid) {
         if let Some((browser, _)) = self.lock().browsers.get_mut(cookie)
-            && !browser.clients.contains(&client)
+            && !browser.visits.contains(&(user, client))
         {
-            browser.clients.push(client);
+            browser.visits.push((user, client));
+        }
+    }
+
+    /// Takes one account out of the browser.
+    pub fn sign_out_one(&self, cookie: &str, user: Uuid) {
+        if let Some((browser, _)) = self.lock().browsers.get_mut(cookie) {
+            browser.signed_in.retain(|s| s.user != user);
+            browser.visits.retain(|(who, _)| *who != user);
         }
     }
 

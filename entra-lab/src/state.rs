@@ -3,6 +3,7 @@
 //! One `LabState` is one lab. Handlers take it as `web::Data<LabState>`; locks live inside the parts
 //! and are never held across an `.await`.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -168,12 +169,12 @@ impl LabState {
     }
 
     /// Issuer of version 2 tokens and ID tokens.
-    pub fn issuer(base_url: &str, tenant: Uuid) -> String {
+    pub fn issuer(base_url: &str, tenant: impl Display) -> String {
         format!("{base_url}/{tenant}/v2.0")
     }
 
     /// Issuer of version 1 tokens.
-    pub fn issuer_v1(tenant: Uuid) -> String {
+    pub fn issuer_v1(tenant: impl Display) -> String {
         format!("{V1_ISSUER}/{tenant}/")
     }
 

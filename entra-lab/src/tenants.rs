@@ -130,7 +130,9 @@ fn copied(template: &Tenant, name: &str) -> Tenant {
     }
     for group in &mut tenant.groups {
         group.id = to(group.id);
-        group.members = group.members.iter().map(|m| to(*m)).collect();
+        for ids in [&mut group.members, &mut group.member_groups] {
+            *ids = ids.iter().map(|id| to(*id)).collect();
+        }
     }
     for app in &mut tenant.apps {
         let old = app.id.to_string();

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 use uuid::Uuid;
 
-use super::{Certificate, ClientSecret, FederatedCredential};
+use super::{Certificate, ClientSecret, FederatedCredential, GRAPH};
 
 /// A registered application. It can be a client, an API, or both.
 #[derive(Debug, Clone)]
@@ -24,7 +24,10 @@ pub struct Application {
     pub multi_tenant: bool,
     /// One of the family (Microsoft's own applications) whose members use each other's refresh tokens.
     pub family: bool,
+    /// Of the platforms "web" and "mobile and desktop".
     pub redirect_uris: Vec<String>,
+    /// Of the platform "single-page application": a page redeems the code itself, across origins and without a secret.
+    pub spa_redirect_uris: Vec<String>,
     /// The authorization endpoint itself may give it ID tokens (hybrid and implicit flow).
     pub implicit_id_tokens: bool,
     /// The same for access tokens.
@@ -48,8 +51,10 @@ pub struct Application {
     pub pre_authorized: Vec<PreAuthorized>,
     /// Tokens for it, and its own ID tokens, name the user's groups.
     pub group_claims: bool,
-    /// Claims that its tokens carry beyond the usual ones.
+    /// Claims that tokens for it carry beyond the usual ones.
     pub optional_claims: BTreeSet<OptionalClaim>,
+    /// The same for its own ID tokens.
+    pub optional_id_claims: BTreeSet<OptionalClaim>,
     /// What Graph shows of the registration and the lab makes no use of.
     pub registration: Registration,
 }
@@ -62,7 +67,7 @@ pub struct PreAuthorized {
 }
 
 /// A claim that a registration has to ask for (`optionalClaims` of the manifest).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OptionalClaim {
     /// 0 for a member of the tenant, 1 for a guest.
@@ -71,12 +76,18 @@ pub enum OptionalClaim {
     Email,
     FamilyName,
     GivenName,
-    /// `user` in the tokens of users; app-only tokens say `app` in any case.
+    /// `app` in app-only tokens.
     Idtyp,
+    /// And `user` in the tokens of users (`include_user_token` of the manifest).
+    IdtypOfUsers,
     Ipaddr,
     /// Names the account at sign-out (`logout_hint`).
     LoginHint,
+    /// Of ID tokens; access tokens name the session in any case.
+    Sid,
     Upn,
+    /// What the client can handle, for those that declared it.
+    XmsCc,
 }
 
 /// The part of a registration that only tools look at.
@@ -152,6 +163,17 @@ impl Application {
         for role in self.roles.iter_mut().filter(|r| r.id.is_nil()) {
             role.id = id("role", &role.value);
         }
+    }
+
+    /// Every redirect URI, whatever its platform.
+    pub fn every_redirect_uri(&self) -> impl Iterator<Item = &str> {
+        self.redirect_uris.iter().chain(&self.spa_redirect_uris).map(String::as_str)
+    }
+
+    /// Whether tokens for it carry an optional claim. Graph's own registration asks for all that it looks at.
+    pub fn wants_claim(&self, claim: OptionalClaim) -> bool {
+        let graphs = [OptionalClaim::Idtyp, OptionalClaim::IdtypOfUsers, OptionalClaim::XmsCc];
+        self.optional_claims.contains(&claim) || (self.id == GRAPH && graphs.contains(&claim))
     }
 
     /// The delegated permissions that this application has registered for a resource.

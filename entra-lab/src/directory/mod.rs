@@ -100,6 +100,8 @@ pub struct Group {
     pub description: Option<String>,
     /// Object ids of users.
     pub members: BTreeSet<Uuid>,
+    /// Ids of groups, whose members belong to this one too.
+    pub member_groups: BTreeSet<Uuid>,
 }
 
 /// One mail in a person's mailbox.
@@ -198,9 +200,23 @@ impl Tenant {
         })
     }
 
-    /// The groups of a user.
-    pub fn groups_of(&self, user: Uuid) -> impl Iterator<Item = &Group> {
+    /// The groups that a user is a member of by name.
+    pub fn direct_groups_of(&self, user: Uuid) -> impl Iterator<Item = &Group> {
         self.groups.iter().filter(move |g| g.members.contains(&user))
+    }
+
+    /// The groups of a user, with those that these are members of.
+    pub fn groups_of(&self, user: Uuid) -> impl Iterator<Item = &Group> {
+        let mut found: BTreeSet<Uuid> = self.direct_groups_of(user).map(|g| g.id).collect();
+        loop {
+            let holds = |g: &&Group| !found.contains(&g.id) && !g.member_groups.is_disjoint(&found);
+            let more: Vec<Uuid> = self.groups.iter().filter(holds).map(|g| g.id).collect();
+            if more.is_empty() {
+                break;
+            }
+            found.extend(more);
+        }
+        self.groups.iter().filter(move |g| found.contains(&g.id))
     }
 
     /// The app roles that a user or service principal holds on an API.

@@ -130,7 +130,7 @@ fn check<'d>(directory: &'d Directory, segment: &str, params: &Params) -> Result
         return Err(REDIRECT_URI.about(format!(
             "Registered for {}: {}",
             client.name,
-            client.redirect_uris.join(" ")
+            client.every_redirect_uri().collect::<Vec<_>>().join(" ")
         )));
     }
     let wanted = wanted(tenant, client, params.get("scope"))?;

@@ -28,7 +28,7 @@ pub async fn authorize(
         Ok(authority) => authority,
         Err(refusal) => return pages::refused(&req, &state, &ids, &refusal),
     };
-    let checked = request::check(&directory, authority, &params, ids.correlation, |client| {
+    let checked = request::check(&state, &directory, authority, &params, ids.correlation, |client| {
         note(&req, |n| n.client_id = Some(client));
     });
     match checked {

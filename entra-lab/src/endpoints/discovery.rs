@@ -97,10 +97,6 @@ pub fn refuse(
 fn document(base: &str, authority: Authority) -> Document {
     let segment = authority.segment();
     let v2 = |rest: &str| format!("{base}/{segment}/oauth2/v2.0/{rest}");
-    let (issuer, region) = match authority {
-        Authority::Tenant(id) => (LabState::issuer(base, id), Some("EU")),
-        Authority::Common | Authority::Organizations => (format!("{base}/{{tenantid}}/v2.0"), None),
-    };
     Document {
         token_endpoint: v2("token"),
         token_endpoint_auth_methods_supported: [
@@ -114,7 +110,7 @@ fn document(base: &str, authority: Authority) -> Document {
         id_token_signing_alg_values_supported: ["RS256"],
         response_types_supported: ["code", "id_token", "code id_token", "id_token token"],
         scopes_supported: ["openid", "profile", "email", "offline_access"],
-        issuer,
+        issuer: LabState::issuer(base, authority.issuing_tenant()),
         request_uri_parameter_supported: false,
         userinfo_endpoint: format!("{base}/oidc/userinfo"),
         authorization_endpoint: v2("authorize"),
@@ -124,7 +120,7 @@ fn document(base: &str, authority: Authority) -> Document {
         end_session_endpoint: v2("logout"),
         claims_supported: CLAIMS,
         kerberos_endpoint: format!("{base}/{segment}/kerberos"),
-        tenant_region_scope: region,
+        tenant_region_scope: authority.region(),
         cloud_instance_name: "microsoftonline.com",
         cloud_graph_host_name: "graph.windows.net",
         msgraph_host: "graph.microsoft.com",

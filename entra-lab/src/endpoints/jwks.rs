@@ -20,10 +20,7 @@ pub async fn jwks(req: HttpRequest, tenant: web::Path<String>, state: web::Data<
         Ok(authority) => authority,
         Err(refusal) => return discovery::refuse(&req, &state, &ids, &base, refusal),
     };
-    let issuer = match authority {
-        Authority::Tenant(id) => LabState::issuer(&base, id),
-        Authority::Common | Authority::Organizations => format!("{base}/{{tenantid}}/v2.0"),
-    };
+    let issuer = LabState::issuer(&base, authority.issuing_tenant());
     let published = match state.keys.set() {
         KeySet::Normal => state.keys.published(),
         KeySet::Empty => Vec::new(),

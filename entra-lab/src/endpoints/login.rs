@@ -115,8 +115,14 @@ fn password(
         return pages::password(state, &open, &request, user, Some(&refusal));
     }
     let now = state.clock.seconds();
-    let who =
-        SignedIn { tenant, user: user.id, auth_time: now, mfa: false, epoch: state.policies.epoch(user.id) };
+    let who = SignedIn {
+        tenant,
+        user: user.id,
+        auth_time: now,
+        mfa: false,
+        epoch: state.policies.epoch(user.id),
+        sid: uuid::Uuid::new_v4(),
+    };
     let Some((cookie, browser)) = state.sessions.sign_in(&open.cookie, who, now) else {
         return pages::refused(req, state, ids, &FORM_NOT_OURS.into());
     };

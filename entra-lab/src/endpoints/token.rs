@@ -12,7 +12,7 @@ use crate::client_assertion::{Against, fetch_keys};
 use crate::client_auth;
 use crate::endpoints::version1;
 use crate::errors::{BAD_PARAMETER, UNKNOWN_GRANT, WRONG_VERB};
-use crate::grants::{self, TokenRequest};
+use crate::grants::{self, TokenRequest, cross_origin, password};
 use crate::ids::RequestIds;
 use crate::params::Params;
 use crate::policy::claims_request::ClaimsRequest;
@@ -91,15 +91,20 @@ async fn answer(
     }
     let grant = grants::find(params.required("grant_type")?).ok_or(UNKNOWN_GRANT)?;
     note(req, |n| n.grant = Some(grant.name));
+    if grant.name == "password" {
+        password::must_have_a_place(authority)?;
+    }
     let credentials = client_auth::read(req, params)?;
     let client = authority.client(&directory, &credentials.client_id)?;
     note(req, |n| n.client_id = Some(client.id));
+    let origin = req.headers().get("origin").map(|origin| origin.to_str().unwrap_or_default());
+    let from_a_page = cross_origin::check(state, client, grant, params, origin)?;
     let fetched = match &credentials.assertion {
         Some(assertion) => fetch_keys(state, client, assertion).await,
         None => None,
     };
     let against = Against { state, directory: &directory, authority, client, fetched: fetched.as_ref() };
-    let proof = credentials.check(&against)?;
+    let proof = if from_a_page { credentials.of_a_page(client)? } else { credentials.check(&against)? };
     let claims = ClaimsRequest::of(params)?;
     state.policies.must_be_usable(client, None)?;
     let now = state.clock.seconds();

@@ -69,12 +69,6 @@ pub async fn document(
         Err(refusal) => return discovery::refuse(&req, &state, &ids, &base, refusal),
     };
     let segment = authority.segment();
-    let (issuer, region) = match authority {
-        Authority::Tenant(id) => (LabState::issuer_v1(id), Some("EU")),
-        Authority::Common | Authority::Organizations => {
-            ("https://sts.windows.net/{tenantid}/".to_owned(), None)
-        }
-    };
     let at = |rest: &str| format!("{base}/{segment}/oauth2/{rest}");
     let document = json!({
         "token_endpoint": at("token"),
@@ -85,7 +79,7 @@ pub async fn document(
         "id_token_signing_alg_values_supported": ["RS256"],
         "response_types_supported": ["code", "id_token", "code id_token", "token id_token", "token"],
         "scopes_supported": ["openid"],
-        "issuer": issuer,
+        "issuer": LabState::issuer_v1(authority.issuing_tenant()),
         "microsoft_multi_refresh_token": true,
         "authorization_endpoint": at("authorize"),
         "device_authorization_endpoint": at("devicecode"),
@@ -98,7 +92,7 @@ pub async fn document(
         "check_session_iframe": at("checksession"),
         "userinfo_endpoint": format!("{base}/{segment}/openid/userinfo"),
         "kerberos_endpoint": format!("{base}/{segment}/kerberos"),
-        "tenant_region_scope": region,
+        "tenant_region_scope": authority.region(),
         "cloud_instance_name": "microsoftonline.com",
         "cloud_graph_host_name": "graph.windows.net",
         "msgraph_host": "graph.microsoft.com",

@@ -11,7 +11,7 @@ use crate::errors::{
     VERIFIER,
 };
 use crate::grants::TokenRequest;
-use crate::issued::{Challenge, Presented};
+use crate::issued::{Challenge, Presented, SPA_REFRESH_SECONDS};
 use crate::refusal::Refusal;
 use crate::scopes;
 use crate::tokens::mint::{ForUser, TokenAnswer};
@@ -19,11 +19,11 @@ use crate::tokens::mint::{ForUser, TokenAnswer};
 pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
     let handle = request.params.required("code")?;
     let redirect_uri = request.params.required("redirect_uri")?;
-    let code = match request.state.issued.look_at_code(handle, request.now) {
+    let mut code = match request.state.issued.look_at_code(handle, request.now) {
         Presented::Good(code) => code,
         Presented::Malformed => return Err(MALFORMED_GRANT.into()),
         Presented::Unknown => return Err(GRANT_INVALID.into()),
-        Presented::Expired => return Err(GRANT_EXPIRED.into()),
+        Presented::Expired(_) => return Err(GRANT_EXPIRED.into()),
         Presented::AlreadyRedeemed => return Err(CODE_REDEEMED.into()),
     };
     if code.sign_in.client != request.client.id || !request.authority.admits(code.sign_in.tenant) {
@@ -33,6 +33,7 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
         return Err(REDIRECT_URI.about("The token request has another one than the authorization request."));
     }
     check_verifier(code.challenge.as_ref(), request.params.get("code_verifier"))?;
+    code.sign_in.ends = code.spa.then_some(request.now + SPA_REFRESH_SECONDS);
 
     let (tenant, user) = request.person(code.sign_in.tenant, code.sign_in.user)?;
     let first = scopes::parse(tenant, request.client.id, &code.sign_in.scope, INVALID_SCOPE)?;

@@ -49,6 +49,7 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
         refresh_in: lifetime.refresh_in(),
         access_token: sign(&key, &claims, api.access_token_version)?,
         refresh_token: None,
+        refresh_token_expires_in: None,
         id_token: None,
         client_info: None,
         foci: None,

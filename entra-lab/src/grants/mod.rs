@@ -20,9 +20,10 @@ use crate::tokens::mint::{ForUser, TokenAnswer};
 
 mod authorization_code;
 mod client_credentials;
+pub mod cross_origin;
 mod device_code;
 mod on_behalf_of;
-mod password;
+pub mod password;
 mod refresh_token;
 
 /// A token request whose client has proved itself.

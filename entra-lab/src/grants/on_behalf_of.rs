@@ -40,6 +40,7 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
         auth_time: incoming.issued,
         sid: incoming.sid.unwrap_or_default(),
         strength: incoming.strength,
+        ends: None,
     };
     request.for_user(tenant, user, oidc, sign_in).answer(&resource)
 }

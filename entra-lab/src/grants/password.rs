@@ -15,9 +15,6 @@ use crate::scopes;
 use crate::tokens::mint::TokenAnswer;
 
 pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
-    if request.authority == Authority::Common {
-        return Err(NOT_AT_COMMON.into());
-    }
     let upn = request.params.required("username")?;
     let password = request.params.required("password")?;
     let scope = request.params.required("scope")?;
@@ -32,8 +29,17 @@ pub fn answer(request: &TokenRequest<'_>) -> Result<TokenAnswer, Refusal> {
         auth_time: request.now,
         sid: Uuid::new_v4(),
         strength: Strength { epoch: request.state.policies.epoch(user.id), ..Strength::default() },
+        ends: None,
     };
     request.for_user(tenant, user, oidc, sign_in).answer(&resource)
+}
+
+/// Neither `common` nor `consumers` takes passwords; that is said before anything is looked at.
+pub fn must_have_a_place(authority: Authority) -> Result<(), Refusal> {
+    match authority {
+        Authority::Common | Authority::Consumers => Err(NOT_AT_COMMON.into()),
+        Authority::Tenant(_) | Authority::Organizations => Ok(()),
+    }
 }
 
 fn person<'a>(

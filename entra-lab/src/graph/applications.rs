@@ -178,6 +178,7 @@ fn make(call: &Call<'_>, caller: &Caller, body: Map<String, Value>) -> Result<Ht
             multi_tenant: false,
             family: false,
             redirect_uris: Vec::new(),
+            spa_redirect_uris: Vec::new(),
             implicit_id_tokens: false,
             implicit_access_tokens: false,
             front_channel_logout_url: None,
@@ -193,6 +194,7 @@ fn make(call: &Call<'_>, caller: &Caller, body: Map<String, Value>) -> Result<Ht
             pre_authorized: Vec::new(),
             group_claims: false,
             optional_claims: Default::default(),
+            optional_id_claims: Default::default(),
             registration: Registration { object_id: Uuid::new_v4(), ..Registration::default() },
         };
         manifest::write(&mut app, &body, tenant)?;

@@ -29,24 +29,43 @@ pub fn members(call: &Call<'_>) -> Result<HttpResponse, GraphError> {
     let caller = Caller::of(call)?;
     caller.must(&GROUPS, GraphError::directory_denied)?;
     let tenant = caller.tenant()?;
-    let people = find(call, tenant)?.members.iter().filter_map(|id| tenant.user(*id));
+    let group = find(call, tenant)?;
+    let people = group.members.iter().filter_map(|id| tenant.user(*id));
     // Whoever may not read people learns their ids only.
     let in_full = caller.may(&PEOPLE);
-    let shown = people.map(|user| member(user, in_full)).collect();
-    collection::page(call, "directoryObjects", shown)
+    let groups = tenant.groups.iter().filter(|g| group.member_groups.contains(&g.id)).map(shown);
+    let all = people.map(|user| member(user, in_full)).chain(groups).collect();
+    collection::page(call, "directoryObjects", all)
 }
 
 /// `GET /me/memberOf`
 pub fn mine(call: &Call<'_>) -> Result<HttpResponse, GraphError> {
     let caller = Caller::with_user(call)?;
     caller.must(&OWN_GROUPS, GraphError::directory_denied)?;
-    of(call, caller.tenant()?, caller.me()?)
+    let (tenant, me) = (caller.tenant()?, caller.me()?);
+    of(call, tenant.direct_groups_of(me.id))
+}
+
+/// `GET /me/transitiveMemberOf`
+pub fn all_mine(call: &Call<'_>) -> Result<HttpResponse, GraphError> {
+    let caller = Caller::with_user(call)?;
+    caller.must(&OWN_GROUPS, GraphError::directory_denied)?;
+    let (tenant, me) = (caller.tenant()?, caller.me()?);
+    of(call, tenant.groups_of(me.id))
 }
 
 /// `GET /users/{id or sign-in name}/memberOf`
 pub fn of_user(call: &Call<'_>) -> Result<HttpResponse, GraphError> {
     let caller = Caller::of(call)?;
-    of(call, caller.tenant()?, permitted(call, &caller)?)
+    let user = permitted(call, &caller)?.id;
+    of(call, caller.tenant()?.direct_groups_of(user))
+}
+
+/// `GET /users/{id or sign-in name}/transitiveMemberOf`
+pub fn all_of_user(call: &Call<'_>) -> Result<HttpResponse, GraphError> {
+    let caller = Caller::of(call)?;
+    let user = permitted(call, &caller)?.id;
+    of(call, caller.tenant()?.groups_of(user))
 }
 
 /// `POST /me/getMemberObjects`
@@ -69,8 +88,8 @@ fn permitted<'c>(call: &Call<'_>, caller: &'c Caller) -> Result<&'c User, GraphE
     caller.user(wanted)
 }
 
-fn of(call: &Call<'_>, tenant: &Tenant, user: &User) -> Result<HttpResponse, GraphError> {
-    collection::page(call, "directoryObjects", tenant.groups_of(user.id).map(shown).collect())
+fn of<'g>(call: &Call<'_>, groups: impl Iterator<Item = &'g Group>) -> Result<HttpResponse, GraphError> {
+    collection::page(call, "directoryObjects", groups.map(shown).collect())
 }
 
 fn ids(call: &Call<'_>, tenant: &Tenant, user: &User) -> Result<HttpResponse, GraphError> {

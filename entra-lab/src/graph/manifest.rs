@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::directory::{AppRole, Application, Certificate, Need, PreAuthorized, RoleMember, Scope, Tenant};
+use crate::directory::{
+    AppRole, Application, Certificate, Need, OptionalClaim, PreAuthorized, RoleMember, Scope, Tenant,
+};
 use crate::graph::errors::{GraphError, printable};
 
 /// Properties that a tool may write. A name that is not among them is a mistake.
@@ -136,14 +138,31 @@ fn generated(app: &Application, tenant: &Tenant) -> Map<String, Value> {
             },
         },
         "publicClient": { "redirectUris": public },
-        "spa": { "redirectUris": [] },
-        "optionalClaims": null,
+        "spa": { "redirectUris": app.spa_redirect_uris },
+        "optionalClaims": shown_claims(app),
         "tags": [],
         "uniqueName": null,
     });
     match all {
         Value::Object(all) => all,
         _ => Map::new(),
+    }
+}
+
+/// The optional claims of access and ID tokens, null without any.
+fn shown_claims(app: &Application) -> Value {
+    let list = |of: &BTreeSet<OptionalClaim>| {
+        let named = of.iter().filter(|claim| **claim != OptionalClaim::IdtypOfUsers);
+        let entry = |claim: &OptionalClaim| {
+            let of_users = *claim == OptionalClaim::Idtyp && of.contains(&OptionalClaim::IdtypOfUsers);
+            let more: &[&str] = if of_users { &["include_user_token"] } else { &[] };
+            json!({ "name": claim, "source": null, "essential": false, "additionalProperties": more })
+        };
+        named.map(entry).collect::<Vec<_>>()
+    };
+    match (list(&app.optional_claims), list(&app.optional_id_claims)) {
+        (access, id) if access.is_empty() && id.is_empty() => Value::Null,
+        (access, id) => json!({ "accessToken": access, "idToken": id, "saml2Token": [] }),
     }
 }
 
@@ -229,17 +248,17 @@ fn apply(app: &mut Application, all: &Map<String, Value>, tenant: &Tenant) -> Re
     let (web, public) = (texts(part("web"), "redirectUris"), texts(part("publicClient"), "redirectUris"));
     let fallback = of.get("isFallbackPublicClient") == Some(&Value::Bool(true));
     app.public_client = fallback || (!public.is_empty() && web.is_empty());
-    app.redirect_uris = [web, texts(part("spa"), "redirectUris"), public].concat();
+    app.redirect_uris = [web, public].concat();
+    app.spa_redirect_uris = texts(part("spa"), "redirectUris");
     app.front_channel_logout_url = text(part("web"), "logoutUrl").and_then(|url| url.parse().ok());
     let implicit = part("web").get("implicitGrantSettings").unwrap_or(&nothing);
     let enabled = |name: &str| implicit.get(name) == Some(&Value::Bool(true));
     app.implicit_id_tokens = enabled("enableIdTokenIssuance");
     app.implicit_access_tokens = enabled("enableAccessTokenIssuance");
     app.group_claims = text(&of, "groupMembershipClaims").is_some_and(|claims| claims != "None");
-    app.optional_claims = list(part("optionalClaims"), "accessToken")
-        .chain(list(part("optionalClaims"), "idToken"))
-        .filter_map(|claim| serde_json::from_value(claim.get("name")?.clone()).ok())
-        .collect();
+    let optional = |kind: &str| list(part("optionalClaims"), kind).flat_map(optional_claims).collect();
+    app.optional_claims = optional("accessToken");
+    app.optional_id_claims = optional("idToken");
 
     let api = part("api");
     app.access_token_version = match api.get("requestedAccessTokenVersion").and_then(Value::as_u64) {
@@ -272,6 +291,14 @@ fn apply(app: &mut Application, all: &Map<String, Value>, tenant: &Tenant) -> Re
     app.needs =
         list(&of, "requiredResourceAccess").map(|entry| need(entry, tenant)).collect::<Result<_, _>>()?;
     Ok(())
+}
+
+/// What one entry of the optional claims stands for; names that the lab does not know stand for nothing.
+fn optional_claims(entry: &Value) -> impl Iterator<Item = OptionalClaim> {
+    let known = entry.get("name").and_then(|name| serde_json::from_value(name.clone()).ok());
+    let of_users = texts(entry, "additionalProperties").iter().any(|more| more == "include_user_token");
+    let more = (known == Some(OptionalClaim::Idtyp) && of_users).then_some(OptionalClaim::IdtypOfUsers);
+    known.into_iter().chain(more)
 }
 
 /// Graph does not let go of a permission that is still enabled.

@@ -20,7 +20,8 @@ pub fn be_in(directory: &mut Directory, tenant: Uuid, user: Uuid, count: u16) {
     for (number, id) in (1..).zip(wanted) {
         if tenant.groups.iter().all(|g| g.id != id) {
             let name = format!("{NAME}{number:03}");
-            tenant.groups.push(Group { id, name, description: None, members: [user].into() });
+            let members = [user].into();
+            tenant.groups.push(Group { id, name, description: None, members, member_groups: [].into() });
         }
     }
 }

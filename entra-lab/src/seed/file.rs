@@ -102,6 +102,9 @@ pub struct RawGroup {
     pub description: Option<String>,
     #[serde(default)]
     pub members: Vec<Spanned<String>>,
+    /// Ids of groups that are members.
+    #[serde(default)]
+    pub groups: Vec<Spanned<Uuid>>,
 }
 
 #[derive(Deserialize)]
@@ -124,6 +127,8 @@ pub struct RawApp {
     pub family: bool,
     #[serde(default)]
     pub redirect_uris: Vec<String>,
+    #[serde(default)]
+    pub spa_redirect_uris: Vec<String>,
     #[serde(default)]
     pub implicit_id_tokens: bool,
     #[serde(default)]
@@ -154,6 +159,8 @@ pub struct RawApp {
     pub group_claims: bool,
     #[serde(default)]
     pub optional_claims: BTreeSet<OptionalClaim>,
+    /// The same as `optional_claims` where it is not there.
+    pub optional_id_claims: Option<BTreeSet<OptionalClaim>>,
 }
 
 #[derive(Deserialize)]

@@ -104,6 +104,7 @@ fn tenant(raw: RawTenant) -> Result<Tenant, Complaint> {
             multi_tenant: a.multi_tenant,
             family: a.family,
             redirect_uris: a.redirect_uris,
+            spa_redirect_uris: a.spa_redirect_uris,
             implicit_id_tokens: a.implicit_id_tokens,
             implicit_access_tokens: a.implicit_access_tokens,
             front_channel_logout_url: a.front_channel_logout_url,
@@ -118,6 +119,7 @@ fn tenant(raw: RawTenant) -> Result<Tenant, Complaint> {
             known_clients: a.known_clients,
             pre_authorized: Vec::new(),
             group_claims: a.group_claims,
+            optional_id_claims: a.optional_id_claims.unwrap_or_else(|| a.optional_claims.clone()),
             optional_claims: a.optional_claims,
             registration: Registration {
                 object_id: Uuid::new_v5(&id, format!("application {client_id}").as_bytes()),
@@ -160,8 +162,11 @@ fn tenant(raw: RawTenant) -> Result<Tenant, Complaint> {
             api.pre_authorized = checked;
         }
     }
-    tenant.groups =
-        groups.into_iter().map(|(id, g)| rules::group(&tenant, id, g)).collect::<Result<_, _>>()?;
+    let known: Vec<Uuid> = groups.iter().map(|(id, _)| *id).collect();
+    tenant.groups = groups
+        .into_iter()
+        .map(|(id, group)| rules::group(&tenant, &known, id, group))
+        .collect::<Result<_, _>>()?;
     tenant.consents = raw.consent.into_iter().map(|c| consent(&tenant, c)).collect::<Result<_, _>>()?;
     tenant.role_assignments =
         raw.role_assignment.into_iter().map(|a| role_assignment(&tenant, a)).collect::<Result<_, _>>()?;

@@ -44,9 +44,14 @@ pub fn pre_authorized(api: &Application, raw: RawPreAuthorized) -> Result<PreAut
     Ok(PreAuthorized { client: raw.client, scopes })
 }
 
-pub fn group(tenant: &Tenant, id: Uuid, raw: RawGroup) -> Result<Group, Complaint> {
+pub fn group(tenant: &Tenant, known: &[Uuid], id: Uuid, raw: RawGroup) -> Result<Group, Complaint> {
     let members = raw.members.iter().map(|upn| user(tenant, upn)).collect::<Result<_, _>>()?;
-    Ok(Group { id, name: raw.name, description: raw.description, members })
+    let group = |entry: &Spanned<Uuid>| {
+        let missing = || (entry.span(), format!("no [[tenant.group]] has the id {}", entry.get_ref()));
+        known.iter().find(|id| *id == entry.get_ref()).copied().ok_or_else(missing)
+    };
+    let member_groups = raw.groups.iter().map(group).collect::<Result<_, _>>()?;
+    Ok(Group { id, name: raw.name, description: raw.description, members, member_groups })
 }
 
 pub fn vault_secret(tenant: &Tenant, raw: RawVaultSecret) -> Result<VaultSecret, Complaint> {

@@ -1,7 +1,8 @@
 //! The cookie of a browser at the lab: an opaque handle, nothing else.
 //!
-//! `SameSite=Lax`, so it comes along when an application sends the browser here, and does not come
-//! with a form that another site posts.
+//! Over HTTPS it is `SameSite=None`, as Entra's: a single-page application renews its sign-in in a hidden frame, and
+//! forms have a token of their own. A browser takes that over HTTPS only; over HTTP it is `SameSite=Lax`, comes along
+//! when an application sends the browser here, and does not come with a form that another site posts.
 
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
@@ -49,12 +50,9 @@ pub fn remove(req: &HttpRequest, response: &mut HttpResponse) {
 }
 
 fn cookie(req: &HttpRequest, value: String) -> Cookie<'static> {
-    Cookie::build(NAME, value)
-        .path("/")
-        .http_only(true)
-        .same_site(SameSite::Lax)
-        .secure(req.app_config().secure())
-        .finish()
+    let secure = req.app_config().secure();
+    let same_site = if secure { SameSite::None } else { SameSite::Lax };
+    Cookie::build(NAME, value).path("/").http_only(true).same_site(same_site).secure(secure).finish()
 }
 
 fn put(response: &mut HttpResponse, cookie: Cookie<'static>) {

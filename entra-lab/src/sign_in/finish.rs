@@ -75,8 +75,9 @@ pub fn done(
         client: request.client,
         scope: request.scope.clone(),
         auth_time: who.auth_time,
-        sid: open.browser.id,
+        sid: who.sid,
         strength: Strength { mfa: who.mfa, contexts, epoch: who.epoch },
+        ends: None,
     };
     if let Some(device_code) = &request.device {
         let in_time = state.devices.approve(device_code, sign_in);
@@ -86,7 +87,7 @@ pub fn done(
             pages::refused(req, state, ids, &DEVICE_EXPIRED.into())
         };
     }
-    state.sessions.visited(&open.cookie, request.client);
+    state.sessions.visited(&open.cookie, who.user, request.client);
     let code = request.wants.code.then(|| {
         let code = Code {
             sign_in: sign_in.clone(),
@@ -94,6 +95,7 @@ pub fn done(
             nonce: request.nonce.clone(),
             challenge: request.challenge.clone(),
             wants_auth_time: request.max_age.is_some(),
+            spa: request.spa,
         };
         state.issued.code(code, state.clock.seconds())
     });
@@ -103,7 +105,7 @@ pub fn done(
         Err(refusal) => return send_refusal(req, state, ids, &request.to, &refusal),
     };
     let mut members: Vec<_> = code.into_iter().map(|code| ("code", code)).chain(tokens).collect();
-    members.push(("session_state", open.browser.id.to_string()));
+    members.push(("session_state", who.sid.to_string()));
     if request.wants_client_info {
         let directory = state.directory();
         let user = directory.tenant_by_id(who.tenant).and_then(|t| t.user(who.user));

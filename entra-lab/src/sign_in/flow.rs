@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use actix_web::{HttpRequest, HttpResponse};
 
+use crate::authority::NO_CONSUMERS;
 use crate::directory::{Directory, User};
 use crate::errors::{
     CONSENT_MISSING, MFA_NEEDED, MFA_NOT_ENROLLED, NO_SESSION, UNKNOWN_APP, UNKNOWN_SCOPE, WHICH_ACCOUNT,
@@ -17,6 +18,7 @@ use crate::refusal::Refusal;
 use crate::scopes;
 use crate::sessions::{Browser, SignedIn};
 use crate::sign_in::finish::{done, refuse};
+use crate::sign_in::hints::Named;
 use crate::sign_in::{Prompt, SignInRequest, cookie, pages};
 use crate::state::LabState;
 
@@ -33,6 +35,8 @@ pub struct Open {
 /// What comes next.
 enum Step<'d> {
     PickAccount,
+    /// Another name has to be typed; this one was hinted at.
+    Username(String),
     Password(&'d User),
     Consent(&'d User, Vec<Wanted<'d>>),
     SecondFactor(&'d User),
@@ -66,6 +70,7 @@ pub fn proceed(
     state.sessions.update(&open.transaction, request.clone());
     let mut response = match step {
         Step::PickAccount => pages::pick_account(state, &open, &request),
+        Step::Username(name) => pages::username(state, &open, &request, None, &name),
         Step::Password(user) => pages::password(state, &open, &request, user, None),
         Step::Consent(user, wanted) => pages::consent(state, &open, &request, user, &wanted),
         Step::SecondFactor(user) => pages::otp(state, &open, &request, user, None),
@@ -141,10 +146,23 @@ fn choose<'d>(
     browser: &Browser,
     request: &mut SignInRequest,
 ) -> Result<(), Step<'d>> {
-    let here: Vec<SignedIn> =
-        browser.signed_in.iter().filter(|s| request.authority.admits(s.tenant)).copied().collect();
-    let hinted = request.login_hint.as_deref().and_then(|hint| directory.user_by_upn(hint));
-    let hinted = hinted.filter(|(t, _)| request.authority.admits(t.id)).map(|(t, u)| (t.id, u.id));
+    let silent = request.prompt == Prompt::None;
+    let hinted = match request.hints.named(directory, request.authority, browser) {
+        Named::Nobody => None,
+        Named::Account(tenant, user) => Some((tenant, user)),
+        Named::Unknown(_) if silent => return Err(Step::Refuse(NO_SESSION.into())),
+        Named::Unknown(name) if name.is_empty() => return Err(Step::PickAccount),
+        Named::Unknown(name) => return Err(Step::Username(name)),
+    };
+    if hinted.is_none() && request.hints.is_for_consumers() {
+        let refusal = if silent { NO_SESSION.into() } else { UNKNOWN_APP.about(NO_CONSUMERS) };
+        return Err(Step::Refuse(refusal));
+    }
+    let meant = |s: &&SignedIn| {
+        let tenant = directory.tenant_by_id(s.tenant);
+        request.authority.admits(s.tenant) && tenant.is_some_and(|t| request.hints.admits(directory, t))
+    };
+    let here: Vec<SignedIn> = browser.signed_in.iter().filter(meant).copied().collect();
     request.chosen = match (request.prompt, hinted, here.as_slice()) {
         // With a hint there is nothing left to select.
         (_, Some(account), _) => Some(account),

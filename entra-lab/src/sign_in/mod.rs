@@ -1,6 +1,6 @@
 //! A sign-in at the lab's pages, from the authorization request to the answer for the application.
 //!
-//! `request` reads and checks the parameters, `flow` decides which page comes next, `pages` are the
+//! `request` reads and checks the parameters, `hints` whom they mean, `flow` decides which page comes next, `pages` are the
 //! pages, `cookie` is the browser's session, `finish` ends it, `front_channel` makes tokens where the application gets
 //! them without a code, and `answer` brings the result back.
 
@@ -11,12 +11,14 @@ use crate::devices::Asked;
 use crate::issued::Challenge;
 use crate::policy::claims_request::ClaimsRequest;
 use crate::refusal::Refusal;
+use crate::sign_in::hints::Hints;
 
 pub mod answer;
 pub mod cookie;
 pub mod finish;
 pub mod flow;
 pub mod front_channel;
+pub mod hints;
 pub mod html;
 pub mod pages;
 pub mod request;
@@ -27,6 +29,8 @@ pub struct SignInRequest {
     pub authority: Authority,
     pub client: Uuid,
     pub to: Return,
+    /// The way back leads to a single-page application.
+    pub spa: bool,
     pub wants: ResponseType,
     /// It came to the version 1 endpoint, so the ID token is of version 1.
     pub version1: bool,
@@ -34,7 +38,7 @@ pub struct SignInRequest {
     pub scope: String,
     pub challenge: Option<Challenge>,
     pub prompt: Prompt,
-    pub login_hint: Option<String>,
+    pub hints: Hints,
     pub max_age: Option<i64>,
     pub wants_client_info: bool,
     pub claims: ClaimsRequest,
@@ -56,13 +60,14 @@ impl SignInRequest {
             authority: asked.authority,
             client: asked.client,
             to: Return { uri: String::new(), mode: ResponseMode::Query, state: None },
+            spa: false,
             wants: ResponseType { code: true, id_token: false, token: false },
             version1: false,
             nonce: None,
             scope: asked.scope.clone(),
             challenge: None,
             prompt: Prompt::AsNeeded,
-            login_hint: None,
+            hints: Hints::default(),
             max_age: None,
             wants_client_info: false,
             claims: asked.claims.clone(),

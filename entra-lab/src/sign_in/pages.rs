@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
-use crate::directory::User;
+use crate::directory::{Tenant, User};
 use crate::errors::Aadsts;
 use crate::ids::RequestIds;
 use crate::permissions::Wanted;
@@ -120,7 +120,8 @@ impl From<&Refusal> for ErrorText {
 /// The account picker: everybody who can sign in here.
 pub fn pick_account(state: &LabState, open: &Open, request: &SignInRequest) -> HttpResponse {
     let directory = state.directory();
-    let tenants = directory.tenants.iter().filter(|t| request.authority.admits(t.id));
+    let meant = |t: &&Tenant| request.authority.admits(t.id) && request.hints.admits(&directory, t);
+    let tenants = directory.tenants.iter().filter(meant);
     let people = tenants.flat_map(|t| &t.users).filter(|u| u.password.is_some());
     let cards = people.map(|u| card(u, open)).collect();
     page(StatusCode::OK, &PickAccount { form: form(state, open, request), cards })

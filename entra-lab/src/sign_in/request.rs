@@ -9,17 +9,19 @@ use crate::authority::Authority;
 use crate::directory::{Application, Directory};
 use crate::errors::{
     BAD_PARAMETER, CHALLENGE_METHOD, CHALLENGE_SHAPE, ID_TOKEN_NOT_ENABLED, INVALID_SCOPE, NO_REDIRECT_URI,
-    REDIRECT_URI, RESPONSE_MODE, RESPONSE_TYPE, TOKEN_NOT_ENABLED,
+    REDIRECT_URI, RESPONSE_MODE, RESPONSE_TYPE, SPA_NEEDS_PKCE, TOKEN_NOT_ENABLED,
 };
 use crate::issued::Challenge;
 use crate::params::Params;
 use crate::policy::claims_request::ClaimsRequest;
-use crate::redirect_uri;
+use crate::redirect_uri::{self, Platform};
 use crate::refusal::Refusal;
+use crate::sign_in::hints::Hints;
 use crate::sign_in::{Prompt, ResponseMode, ResponseType, Return, SignInRequest, Wrong};
+use crate::state::LabState;
 
 /// Parameters that must not stand in a request twice.
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 16] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -31,12 +33,16 @@ const KNOWN: [&str; 13] = [
     "code_challenge_method",
     "prompt",
     "login_hint",
+    "sid",
+    "id_token_hint",
+    "domain_hint",
     "max_age",
     "client_info",
 ];
 
 /// Checks a request. `seen` is told the client as soon as it is known.
 pub fn check(
+    state: &LabState,
     directory: &Directory,
     authority: Authority,
     params: &Params,
@@ -47,7 +53,8 @@ pub fn check(
     let client_id = params.required("client_id").map_err(Wrong::Page)?;
     let client = authority.client(directory, client_id).map_err(Wrong::Page)?;
     seen(client.id);
-    let uri = redirect(client, params).map_err(Wrong::Page)?;
+    let (uri, spa) = redirect(client, params).map_err(Wrong::Page)?;
+    Hints::must_go_together(params).map_err(Wrong::Page)?;
 
     let (mode, mode_fault) = match response_mode(params) {
         Ok(mode) => (mode, None),
@@ -63,13 +70,14 @@ pub fn check(
         authority,
         client: client.id,
         scope: scope(params, wants).map_err(back)?,
+        spa,
         wants,
         version1: false,
-        challenge: challenge(params).map_err(back)?,
+        challenge: challenge(params, spa && wants.code).map_err(back)?,
         prompt: prompt(params).map_err(back)?,
         max_age: max_age(params).map_err(back)?,
         nonce: nonce(params, wants).map_err(back)?,
-        login_hint: params.get("login_hint").map(str::to_owned),
+        hints: Hints::read(state, params).map_err(back)?,
         claims: ClaimsRequest::of(params).map_err(back)?,
         wants_client_info: params.get("client_info") == Some("1"),
         to,
@@ -81,16 +89,18 @@ pub fn check(
     })
 }
 
-fn redirect(client: &Application, params: &Params) -> Result<String, Refusal> {
-    if client.redirect_uris.is_empty() {
+/// Where the answer goes, and whether a single-page application is there.
+fn redirect(client: &Application, params: &Params) -> Result<(String, bool), Refusal> {
+    if client.every_redirect_uri().next().is_none() {
         return Err(NO_REDIRECT_URI.about(format!("It is {}.", client.name)));
     }
     let uri = params.required("redirect_uri")?;
-    if !redirect_uri::is_registered(client, uri) || url::Url::parse(uri).is_err() {
-        let registered = client.redirect_uris.join(" ");
-        return Err(REDIRECT_URI.about(format!("Registered for {}: {registered}", client.name)));
-    }
-    Ok(uri.to_owned())
+    let platform = redirect_uri::platform(client, uri).filter(|_| url::Url::parse(uri).is_ok());
+    let Some(platform) = platform else {
+        let registered: Vec<&str> = client.every_redirect_uri().collect();
+        return Err(REDIRECT_URI.about(format!("Registered for {}: {}", client.name, registered.join(" "))));
+    };
+    Ok((uri.to_owned(), platform == Platform::SinglePage))
 }
 
 fn response_mode(params: &Params) -> Result<ResponseMode, Refusal> {
@@ -142,10 +152,11 @@ fn nonce(params: &Params, wants: ResponseType) -> Result<Option<String>, Refusal
     Ok(nonce.map(str::to_owned))
 }
 
-fn challenge(params: &Params) -> Result<Option<Challenge>, Refusal> {
+fn challenge(params: &Params, required: bool) -> Result<Option<Challenge>, Refusal> {
     let method = params.get("code_challenge_method");
     let Some(value) = params.get("code_challenge") else {
         return match method {
+            None if required => Err(SPA_NEEDS_PKCE.into()),
             None => Ok(None),
             Some(_) => Err(CHALLENGE_SHAPE.about("There is a method, but no challenge.")),
         };

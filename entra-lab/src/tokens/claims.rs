@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::client_auth::Proof;
-use crate::directory::{Application, GRAPH, Tenant, User};
+use crate::directory::{Application, GRAPH, OptionalClaim, Tenant, User};
 use crate::policy::decide::Strength;
 use crate::random;
 use crate::state::LabState;
@@ -98,15 +98,16 @@ impl Issue<'_> {
         put(&mut claims, "scp", json!(join(of.scopes)));
         put(&mut claims, "sid", json!(of.sid));
         put_roles(&mut claims, self.tenant.roles_of(user.id, api.id));
-        // Opaque to everybody but the lab: which sign-in the token stems from.
-        put(&mut claims, "rh", json!(format!("1.{}.{}", random::handle(1), of.strength.epoch)));
+        // Opaque to everybody but the lab: which sign-in the token stems from, and what was proved.
+        let mfa = u8::from(of.strength.mfa);
+        put(&mut claims, "rh", json!(format!("1.{}.{}.{mfa}", random::handle(1), of.strength.epoch)));
+        if api.wants_claim(OptionalClaim::IdtypOfUsers) {
+            put(&mut claims, "idtyp", json!("user"));
+        }
         put_contexts(&mut claims, of.strength);
-        person::put_all(&mut claims, self, api, of);
+        person::put_all(&mut claims, self, api, &api.optional_claims, of);
         if api.access_token_version == 2 {
             put(&mut claims, "preferred_username", json!(user.upn));
-            if of.strength.mfa {
-                put(&mut claims, "amr", json!(["pwd", "mfa"]));
-            }
         } else {
             put(&mut claims, "acr", json!("1"));
             put(&mut claims, "amr", if of.strength.mfa { json!(["pwd", "mfa"]) } else { json!(["pwd"]) });
@@ -124,7 +125,9 @@ impl Issue<'_> {
         let mut claims = self.access(api, asked_as);
         put(&mut claims, "oid", json!(self.client.object_id));
         put(&mut claims, "sub", json!(self.client.object_id));
-        put(&mut claims, "idtyp", json!("app"));
+        if api.wants_claim(OptionalClaim::Idtyp) {
+            put(&mut claims, "idtyp", json!("app"));
+        }
         put_roles(&mut claims, self.tenant.roles_of(self.client.object_id, api.id));
         if api.access_token_version != 2 {
             put(&mut claims, "idp", json!(LabState::issuer_v1(self.tenant.id)));
@@ -145,7 +148,6 @@ impl Issue<'_> {
         put(&mut claims, "aud", json!(self.client.id));
         put(&mut claims, "iss", json!(LabState::issuer(self.base_url, self.tenant.id)));
         put(&mut claims, "sub", json!(pairwise(self.tenant.id, user.id, self.client.id)));
-        put(&mut claims, "sid", json!(of.sid));
         put(&mut claims, "ver", json!("2.0"));
         put_some(&mut claims, "nonce", nonce);
         if oidc.contains("profile") {
@@ -161,7 +163,7 @@ impl Issue<'_> {
         }
         put_roles(&mut claims, self.tenant.roles_of(user.id, self.client.id));
         put_contexts(&mut claims, of.strength);
-        person::put_all(&mut claims, self, self.client, of);
+        person::put_all(&mut claims, self, self.client, &self.client.optional_id_claims, of);
         claims
     }
 
@@ -184,7 +186,7 @@ impl Issue<'_> {
         let mut claims = self.common();
         // How the client proved itself: 0 not at all, 1 with a secret, 2 with a certificate.
         let proof = self.proof.claim();
-        if self.capable {
+        if self.capable && api.wants_claim(OptionalClaim::XmsCc) {
             put(&mut claims, "xms_cc", json!(["cp1"]));
         }
         if api.access_token_version == 2 {

@@ -40,6 +40,9 @@ pub struct TokenAnswer {
     pub access_token: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
+    /// Only single-page applications are told, whose refresh tokens do not live longer by being used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token_expires_in: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,6 +111,11 @@ impl ForUser<'_> {
             id_token: id_token.map(|claims| self.sign_id_token(&key, &claims)).transpose()?,
             client_info: self.wants_client_info.then(|| client_info(self.user, self.tenant.id)),
             foci: (self.wants_refresh_token && self.client.family).then_some("1"),
+            refresh_token_expires_in: self
+                .sign_in
+                .ends
+                .filter(|_| self.wants_refresh_token)
+                .map(|ends| ends - now - 1),
             refresh_token: self
                 .wants_refresh_token
                 .then(|| self.state.issued.refresh_token(self.sign_in, now)),

@@ -1,10 +1,13 @@
 //! Claims about a person that depend on more than the kind of token: groups and their overage, what a guest brings
 //! along, and the optional claims of a registration.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::directory::{Application, OptionalClaim};
+use crate::sign_in::hints;
 use crate::state::LabState;
 use crate::tokens::claims::{Issue, OnBehalf, put};
 
@@ -20,6 +23,7 @@ pub fn put_all(
     claims: &mut Map<String, Value>,
     issue: &Issue<'_>,
     audience: &Application,
+    wanted: &BTreeSet<OptionalClaim>,
     of: &OnBehalf<'_>,
 ) {
     if (of.name_groups)(audience.id) {
@@ -29,8 +33,8 @@ pub fn put_all(
         put(claims, "idp", json!(LabState::issuer_v1(home.tenant)));
         put(claims, "email", json!(of.user.mail));
     }
-    for claim in &audience.optional_claims {
-        if let Some((name, value)) = optional(*claim, of) {
+    for claim in wanted {
+        if let Some((name, value)) = optional(*claim, issue, of) {
             put(claims, name, value);
         }
     }
@@ -51,7 +55,7 @@ fn put_groups(claims: &mut Map<String, Value>, issue: &Issue<'_>, of: &OnBehalf<
     }
 }
 
-fn optional(claim: OptionalClaim, of: &OnBehalf<'_>) -> Option<(&'static str, Value)> {
+fn optional(claim: OptionalClaim, issue: &Issue<'_>, of: &OnBehalf<'_>) -> Option<(&'static str, Value)> {
     let user = of.user;
     let text = |name, value: &Option<String>| value.as_ref().map(|v| (name, json!(v)));
     match claim {
@@ -60,9 +64,11 @@ fn optional(claim: OptionalClaim, of: &OnBehalf<'_>) -> Option<(&'static str, Va
         OptionalClaim::Email => text("email", &user.mail),
         OptionalClaim::FamilyName => text("family_name", &user.surname),
         OptionalClaim::GivenName => text("given_name", &user.given_name),
-        OptionalClaim::Idtyp => Some(("idtyp", json!("user"))),
         OptionalClaim::Ipaddr => Some(("ipaddr", json!(ADDRESS))),
-        OptionalClaim::LoginHint => Some(("login_hint", json!(user.upn))),
+        OptionalClaim::LoginHint => Some(("login_hint", json!(hints::opaque(issue.tenant.id, user.id)))),
+        OptionalClaim::Sid => Some(("sid", json!(of.sid))),
         OptionalClaim::Upn => Some(("upn", json!(user.upn))),
+        // What these say depends on more than the person.
+        OptionalClaim::Idtyp | OptionalClaim::IdtypOfUsers | OptionalClaim::XmsCc => None,
     }
 }

@@ -1,17 +1,18 @@
-//! Checks an access token that this lab has signed: signature, issuer, lifetime, audience.
+//! Checks a token that this lab has signed: signature, issuer, lifetime, audience.
 //!
-//! Used by Graph for its bearer tokens and by on-behalf-of for the assertion. Lifetimes are held
+//! Used by Graph for its bearer tokens, by on-behalf-of for the assertion and by sign-ins for a hint. Lifetimes are held
 //! against the lab's clock, without any leeway, so a lesson about expiry is exact.
 
 use std::collections::BTreeSet;
 
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::policy::decide::Strength;
 use crate::state::LabState;
-use crate::tokens::claims::BACKDATED_SECONDS;
+use crate::tokens::claims::{BACKDATED_SECONDS, pairwise};
 use crate::tokens::signed::as_signed;
 
 /// Longest token that is looked at.
@@ -88,7 +89,7 @@ struct Raw {
     oid: Option<Uuid>,
     azp: Option<Uuid>,
     appid: Option<Uuid>,
-    idtyp: Option<String>,
+    sub: String,
     scp: Option<String>,
     #[serde(default)]
     roles: BTreeSet<String>,
@@ -97,15 +98,36 @@ struct Raw {
     iat: i64,
     rh: Option<String>,
     #[serde(default)]
-    amr: BTreeSet<String>,
-    #[serde(default)]
     acrs: BTreeSet<String>,
     #[serde(default)]
     xms_cc: Vec<String>,
 }
 
-/// Checks a token for an API that is known under these audiences.
-pub fn access_token(state: &LabState, token: &str, audiences: &[&str]) -> Result<AccessClaims, TokenFault> {
+/// What an ID token says about its user.
+#[derive(Deserialize)]
+struct Hint {
+    iss: String,
+    tid: Uuid,
+    aud: Uuid,
+    sub: String,
+    azp: Option<Uuid>,
+    appid: Option<Uuid>,
+}
+
+/// The account of an ID token that the lab has signed, however old it is: tenant and user.
+pub fn id_token_hint(state: &LabState, token: &str) -> Option<(Uuid, Uuid)> {
+    let hint: Hint = signed(state, token).ok()?;
+    if state.tenant_of_issuer(&hint.iss) != Some(hint.tid) || hint.azp.or(hint.appid).is_some() {
+        return None;
+    }
+    let directory = state.directory();
+    let mut people = directory.tenant_by_id(hint.tid)?.users.iter();
+    let user = people.find(|user| pairwise(hint.tid, user.id, hint.aud) == hint.sub)?;
+    Some((hint.tid, user.id))
+}
+
+/// The claims of a token whose signature is one of the lab's; nothing else is looked at.
+fn signed<T: DeserializeOwned>(state: &LabState, token: &str) -> Result<T, TokenFault> {
     if token.len() > MOST_BYTES {
         return Err(TokenFault::Malformed);
     }
@@ -122,12 +144,16 @@ pub fn access_token(state: &LabState, token: &str, audiences: &[&str]) -> Result
     signature_only.set_required_spec_claims::<&str>(&[]);
     signature_only.validate_exp = false;
     signature_only.validate_aud = false;
-    let raw: Raw = decode(&*as_signed(token), &key.verifying, &signature_only)
-        .map_err(|e| match e.kind() {
-            jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenFault::Signature,
-            _ => TokenFault::Malformed,
-        })?
-        .claims;
+    let read = decode(&*as_signed(token), &key.verifying, &signature_only).map_err(|e| match e.kind() {
+        jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenFault::Signature,
+        _ => TokenFault::Malformed,
+    })?;
+    Ok(read.claims)
+}
+
+/// Checks a token for an API that is known under these audiences.
+pub fn access_token(state: &LabState, token: &str, audiences: &[&str]) -> Result<AccessClaims, TokenFault> {
+    let raw: Raw = signed(state, token)?;
 
     if state.tenant_of_issuer(&raw.iss) != Some(raw.tid) {
         return Err(TokenFault::Issuer);
@@ -142,7 +168,10 @@ pub fn access_token(state: &LabState, token: &str, audiences: &[&str]) -> Result
     if now < raw.nbf {
         return Err(TokenFault::NotYetValid);
     }
-    let epoch = raw.rh.as_deref().and_then(|rh| rh.rsplit_once('.')).map(|(_, epoch)| epoch);
+    // What the lab wrote down for itself: the sign-in's epoch and whether a second factor was shown.
+    let mut of_sign_in = raw.rh.as_deref().unwrap_or_default().split('.').skip(2);
+    let epoch = of_sign_in.next().and_then(|epoch| epoch.parse().ok()).unwrap_or_default();
+    let mfa = of_sign_in.next() == Some("1");
     let bare = |t: &str| t.trim_end_matches('/').to_ascii_lowercase();
     if !audiences.iter().any(|a| bare(a) == bare(&raw.aud)) {
         return Err(TokenFault::Audience);
@@ -152,18 +181,15 @@ pub fn access_token(state: &LabState, token: &str, audiences: &[&str]) -> Result
         object_id,
         client_id,
         audience: raw.aud,
-        scopes: raw.scp.unwrap_or_default().split_ascii_whitespace().map(String::from).collect(),
+        scopes: raw.scp.as_deref().unwrap_or_default().split_ascii_whitespace().map(String::from).collect(),
         roles: raw.roles,
-        app_only: raw.idtyp.as_deref() == Some("app"),
+        // No user has scopes and no other subject than the service itself.
+        app_only: raw.scp.is_none() && raw.sub == object_id.to_string(),
         sid: raw.sid,
         expires: raw.exp,
         token_id: raw.uti,
         issued: raw.iat + BACKDATED_SECONDS,
-        strength: Strength {
-            mfa: raw.amr.contains("mfa"),
-            contexts: raw.acrs,
-            epoch: epoch.and_then(|e| e.parse().ok()).unwrap_or_default(),
-        },
+        strength: Strength { mfa, contexts: raw.acrs, epoch },
         capable: raw.xms_cc.iter().any(|c| c == "cp1"),
     })
 }

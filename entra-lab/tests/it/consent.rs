@@ -1,5 +1,7 @@
 //! Consent: asked once per user, client and resource; remembered until the reset.
 
+use entra_lab::{DEFAULT_SEED, EntraLab};
+
 use crate::support::{
     ALICE, API_SCOPE, BOB, Browser, GRAPH, PASSWORD, TENANT, WEB_APP, authorize_url, lab, redeem,
 };
@@ -56,9 +58,34 @@ async fn several_resources_are_agreed_to_at_once_and_redeemed_one_by_one() {
     let consent = browser.type_password(&page, PASSWORD).await;
     assert!(consent.body.contains("web-api-obo") && consent.body.contains("Microsoft Graph"));
     let code = browser.accept(&consent).await.query()["code"].clone();
-    redeem(&lab, &WEB_APP, &code, &[("scope", &scope)]).await.assert_refused(400, "invalid_scope", 70011);
+    redeem(&lab, &WEB_APP, &code, &[("scope", &scope)]).await.assert_refused(400, "invalid_scope", 28000);
     let answer = redeem(&lab, &WEB_APP, &code, &[("scope", "https://graph.microsoft.com/User.Read")]).await;
     assert_eq!(answer.claims("access_token")["aud"], GRAPH);
+}
+
+#[tokio::test]
+async fn default_does_not_ask_whoever_has_agreed_to_anything_of_the_api() {
+    let listed = "delegated = [\"User.Read\", \"openid\"";
+    let seed = DEFAULT_SEED.replacen(listed, &listed.replace("[", "[\"Mail.Read\", "), 1);
+    let lab = EntraLab::builder().seed_toml(&seed).start().await.unwrap();
+    let scope = "https://graph.microsoft.com/.default";
+    let url =
+        |more: &[(&str, &str)]| authorize_url(&lab, TENANT, &WEB_APP, &[&[("scope", scope)], more].concat());
+
+    // Nothing yet: everything that is listed.
+    let mut browser = Browser::new(&lab);
+    let page = browser.open(&url(&[("login_hint", BOB)])).await;
+    let page = browser.type_password(&page, PASSWORD).await;
+    assert!(page.body.contains("Read your mail") && page.body.contains("read your profile"), "{}", page.body);
+
+    // One permission was enough: the token has that one, and the others are for prompt=consent.
+    let mut browser = Browser::new(&lab);
+    browser.sign_in(&authorize_url(&lab, TENANT, &WEB_APP, &[("scope", "User.Read")]), ALICE).await;
+    let code = browser.open(&url(&[])).await.query()["code"].clone();
+    let answer = redeem(&lab, &WEB_APP, &code, &[("scope", scope)]).await;
+    assert_eq!(answer.claims("access_token")["scp"], "User.Read");
+    let page = browser.open(&url(&[("prompt", "consent")])).await;
+    assert!(page.body.contains("Read your mail"), "{}", page.body);
 }
 
 #[tokio::test]

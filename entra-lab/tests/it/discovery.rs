@@ -71,7 +71,6 @@ async fn an_unknown_tenant_is_90002_and_a_malformed_one_900023() {
     for (tenant, error, code) in [
         ("10000000-0000-4000-8000-0000000000ff", "invalid_tenant", 90002),
         ("fabrikam.test", "invalid_tenant", 90002),
-        ("consumers", "invalid_tenant", 90002),
         ("authorize", "invalid_request", 900023),
         ("%3Cscript%3E", "invalid_request", 900023),
     ] {

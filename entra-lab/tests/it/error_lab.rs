@@ -69,7 +69,7 @@ const TABLE: &[Row] = &[
     Row { number: 9, situation: "Sessions are revoked: refresh", switches: &[("policy", r#"{"kind":"revoke_sessions","user":"alice@contoso.test"}"#)], ask: Ask::Refresh, wire: "400 invalid_grant 50173" },
     Row { number: 9, situation: "Sessions are revoked: Graph, for a capable client", switches: &[("policy", r#"{"kind":"revoke_sessions","user":"alice@contoso.test"}"#)], ask: Ask::Graph, wire: "401 InvalidAuthenticationToken insufficient_claims" },
     Row { number: 10, situation: "Sign-in frequency", switches: &[("policy", r#"{"kind":"sign_in_frequency","seconds":60}"#), ("clock", r#"{"advance_seconds":61}"#)], ask: Ask::Refresh, wire: "400 invalid_grant 70043" },
-    Row { number: 11, situation: "A refresh token lay idle for 90 days", switches: &[("clock", r#"{"advance_seconds":7776001}"#)], ask: Ask::Refresh, wire: "400 invalid_grant 700082" },
+    Row { number: 11, situation: "A refresh token lay idle for 90 days", switches: &[("clock", r#"{"advance_seconds":7776001}"#)], ask: Ask::Refresh, wire: "400 invalid_grant 700082 bad_token" },
     Row { number: 12, situation: "The secret is wrong", switches: NO_SWITCH, ask: Ask::SecretOf("not the secret"), wire: "401 invalid_client 7000215" },
     Row { number: 12, situation: "The secret has expired", switches: &[("policy", r#"{"kind":"secret_expired","app":"daemon-app","on":true}"#)], ask: Ask::Service(GRAPH_DEFAULT), wire: "401 invalid_client 7000222" },
     Row { number: 12, situation: "The certificate is another's", switches: NO_SWITCH, ask: Ask::ForeignCertificate, wire: "401 invalid_client 700027" },

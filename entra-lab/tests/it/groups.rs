@@ -3,7 +3,7 @@
 use entra_lab::{DEFAULT_SEED, EntraLab, PolicyChange};
 use serde_json::{Value, json};
 
-use crate::support::{ALICE, API_SCOPE, BOB, CAROL, WEB_APP, claims, lab, tokens};
+use crate::support::{ALICE, API_SCOPE, BOB, CAROL, Json, WEB_APP, claims, client, lab, tokens};
 
 async fn with_groups(lab: &EntraLab, user: &str, count: u16) -> (Value, Value) {
     for app in ["web-app", "web-api-obo"] {
@@ -48,6 +48,36 @@ async fn a_membership_can_be_taken_back_and_a_reset_forgets_it() {
     lab.reset();
     let answer = tokens(&lab, &WEB_APP, ALICE, API_SCOPE).await;
     assert_eq!(answer.claims("access_token")["groups"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_group_in_a_group_counts_as_well() {
+    let id = "60000000-0000-4000-8000-0000000000a1";
+    let seed =
+        DEFAULT_SEED.replace("name = \"web-api-obo\"\n", "name = \"web-api-obo\"\ngroup_claims = true\n");
+    let outer = format!(
+        "[[tenant.group]]\nid = \"{id}\"\nname = \"Everybody\"\ngroups = [\"60000000-0000-4000-8000-000000000003\"]\n"
+    );
+    let lab = EntraLab::builder().seed_toml(&format!("{seed}\n{outer}")).start().await.unwrap();
+    let answer = tokens(&lab, &WEB_APP, ALICE, API_SCOPE).await;
+    let groups = answer.claims("access_token")["groups"].as_array().unwrap().clone();
+    assert_eq!(groups.len(), 4, "{groups:?}");
+    assert!(groups.contains(&json!(id)), "through Seoul");
+
+    // Graph tells the two apart.
+    let token = tokens(&lab, &WEB_APP, ALICE, "User.Read").await;
+    let ask = |path: &str| {
+        client().get(format!("{}{path}", lab.graph_url())).bearer_auth(token.text("access_token"))
+    };
+    for (path, count) in [("/me/memberOf", 3), ("/me/transitiveMemberOf", 4)] {
+        let answer = Json::of(ask(path).send().await.unwrap()).await;
+        assert_eq!(answer.body["value"].as_array().unwrap().len(), count, "{path}");
+    }
+
+    let unknown = outer.replace("000000000003\"]", "0000000000ff\"]");
+    let error = entra_lab::seed::parse(&format!("{seed}\n{unknown}")).unwrap_err();
+    assert_eq!(error.line, seed.lines().count() + 5);
+    assert!(error.message.contains("no [[tenant.group]] has the id"), "{error}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Sign-out at the lab.
 
-use crate::support::{ALICE, Browser, TENANT, WEB_APP, authorize_url, lab};
+use crate::support::{ALICE, BOB, Browser, TENANT, WEB_APP, authorize_url, lab, redeem};
 
 const BACK: &str = "http://localhost:3000/signout-callback-oidc";
 
@@ -38,6 +38,28 @@ async fn sign_out_of_an_unknown_tenant_is_90002() {
     let lab = lab().await;
     let url = format!("{}/fabrikam.test/oauth2/v2.0/logout", lab.url());
     Browser::new(&lab).open(&url).await.assert_error_page(90002);
+}
+
+#[tokio::test]
+async fn of_several_accounts_a_hint_names_the_one_that_leaves() {
+    let lab = lab().await;
+    let picker = authorize_url(&lab, TENANT, &WEB_APP, &[("prompt", "select_account")]);
+    let silent = |user| authorize_url(&lab, TENANT, &WEB_APP, &[("prompt", "none"), ("login_hint", user)]);
+    for hint in ["logout_hint", "id_token_hint"] {
+        let mut browser = Browser::new(&lab);
+        let code = browser.sign_in(&picker, ALICE).await.query()["code"].clone();
+        let id_token = redeem(&lab, &WEB_APP, &code, &[]).await.text("id_token").to_owned();
+        browser.sign_in(&picker, BOB).await;
+        let value = if hint == "logout_hint" { ALICE } else { &id_token };
+        let url = format!("{}/{TENANT}/oauth2/v2.0/logout?{hint}={value}", lab.url());
+        assert!(browser.open(&url).await.body.contains("id=\"signed-out\""));
+        browser.open(&silent(ALICE)).await.assert_sent_back("login_required", 50058);
+        assert!(browser.open(&silent(BOB)).await.query().contains_key("code"), "{hint}");
+        // Somebody who is not signed in here cannot keep the others in.
+        let url = format!("{}/{TENANT}/oauth2/v2.0/logout?{hint}={value}", lab.url());
+        browser.open(&url).await;
+        browser.open(&silent(BOB)).await.assert_sent_back("login_required", 50058);
+    }
 }
 
 #[tokio::test]

@@ -132,13 +132,13 @@ async fn public_clients_are_refused() {
 }
 
 #[tokio::test]
-async fn an_unknown_resource_is_500011_and_several_are_70011() {
+async fn an_unknown_resource_is_500011_and_several_are_28000() {
     let lab = lab().await;
     let assertion = api_token(&lab, ALICE).await;
     let unknown = exchange(&lab, &API, &assertion, "api://nobody/x").await;
     unknown.assert_refused(400, "invalid_resource", 500011);
     let both = format!("User.Read {OTHER_API_SCOPE}");
-    exchange(&lab, &API, &assertion, &both).await.assert_refused(400, "invalid_scope", 70011);
+    exchange(&lab, &API, &assertion, &both).await.assert_refused(400, "invalid_scope", 28000);
 }
 
 #[tokio::test]

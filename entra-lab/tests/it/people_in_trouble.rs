@@ -1,7 +1,7 @@
-//! Accounts that are not in order, guests, and the optional claims of a registration.
+//! Accounts that are not in order, and guests.
 
 use entra_lab::{DEFAULT_SEED, EntraLab, PolicyChange};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{
     ALICE, API_SCOPE, Browser, CAROL, DESKTOP, Json, PASSWORD, TENANT, WEB_APP, authorize_url, claims, form,
@@ -85,31 +85,4 @@ async fn a_guest_brings_the_home_tenant_along() {
     let info = claims(&format!(".{}", answer.text("client_info")));
     let home = json!({ "uid": "52000000-0000-4000-8000-000000000001", "utid": "20000000-0000-4000-8000-000000000002" });
     assert_eq!(info, home);
-}
-
-#[tokio::test]
-async fn optional_claims_are_there_for_the_registration_that_asks() {
-    let seed = DEFAULT_SEED.replace(
-        "name = \"web-api-obo\"\n",
-        "name = \"web-api-obo\"\noptional_claims = [\"acct\", \"auth_time\", \"email\", \"family_name\", \"given_name\", \
-         \"idtyp\", \"ipaddr\", \"login_hint\", \"upn\"]\n",
-    );
-    let lab = EntraLab::builder().seed_toml(&seed).start().await.unwrap();
-    let scope = format!("openid {API_SCOPE}");
-    let answer = tokens(&lab, &WEB_APP, ALICE, &scope).await;
-    let access = answer.claims("access_token");
-    for (name, value) in [
-        ("acct", json!(0)),
-        ("email", json!(ALICE)),
-        ("family_name", json!("Kim")),
-        ("given_name", json!("Alice")),
-        ("idtyp", json!("user")),
-        ("ipaddr", json!("127.0.0.1")),
-        ("login_hint", json!(ALICE)),
-        ("upn", json!(ALICE)),
-    ] {
-        assert_eq!(access[name], value, "{name}");
-    }
-    assert!(access["auth_time"].is_i64());
-    assert_eq!(answer.claims("id_token")["acct"], Value::Null);
 }

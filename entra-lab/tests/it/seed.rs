@@ -18,7 +18,7 @@ fn the_built_in_seed_is_what_its_readers_were_promised() {
     let tenant = directory.tenant("CONTOSO.test").unwrap();
     assert_eq!(tenant.users.iter().filter(|u| u.password.is_some()).count(), 3);
     assert!(tenant.users.len() >= 7);
-    assert_eq!(tenant.apps.len(), 10);
+    assert_eq!(tenant.apps.len(), 11);
 }
 
 #[test]

@@ -70,6 +70,7 @@ fn settings(lab: &EntraLab, ca: &str) -> Value {
         "identity": { "id": "c0ffee00-0000-4000-8000-000000008000" },
         "tool": { "id": "c0ffee00-0000-4000-8000-000000009000", "secret": "lab-secret-registration-tool" },
         "desktop": { "id": DESKTOP.id },
+        "page": { "id": "c0ffee00-0000-4000-8000-00000000a000" },
         "password": PASSWORD,
     })
 }
@@ -126,6 +127,13 @@ async fn part(lab: &EntraLab, said: &Value) -> Value {
             let what = What::Status { status: 429, retry_after: Some(1) };
             lab.fault(Fault::new(Target::Graph, what).times(1));
             json!({})
+        }
+        "hours later" => {
+            lab.advance(jiff::SignedDuration::from_hours(said["hours"].as_i64().unwrap()));
+            json!({})
+        }
+        "refusals" => {
+            json!({ "codes": lab.requests().iter().filter_map(|r| r.error_code).collect::<Vec<_>>() })
         }
         "token requests" => {
             json!({ "count": lab.requests().iter().filter(|r| r.path.ends_with("/token")).count() })

@@ -1,5 +1,5 @@
-//! Clients that no one here wrote, unmodified, from their own registries: MSAL Python, msal-node, azure-identity in
-//! Python and Rust, msgraph-sdk, openid-client.
+//! Clients that no one here wrote, unmodified, from their own registries: MSAL Python, msal-node, msal-browser,
+//! azure-identity in Python and Rust, msgraph-sdk, openid-client.
 //!
 //! A script runs its scenarios against a lab over HTTPS and asks this program, line by line, for what a person or an
 //! administrator does: a sign-in, a device code, a policy. Nothing is installed outside the target directory.
@@ -43,7 +43,7 @@ async fn msal_python_cannot_tell_the_difference() {
 
 #[tokio::test]
 async fn msal_node_cannot_tell_the_difference() {
-    let passed = judge(tools::node("msal_node.mjs", "@azure/msal-node", "7.2.1")).await;
+    let passed = judge(tools::node("msal_node.mjs", &["@azure/msal-node@7.2.1"])).await;
     assert_eq!(
         passed,
         [
@@ -60,6 +60,27 @@ async fn msal_node_cannot_tell_the_difference() {
             "device code",
             "password",
             "throttling",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn msal_browser_cannot_tell_the_difference() {
+    let packages = ["@azure/msal-browser@5.30.0", "puppeteer-core@24.43.1"];
+    let passed = judge(tools::node_with_browser("msal_browser.mjs", &packages)).await;
+    assert_eq!(
+        passed,
+        [
+            "sign-in by redirect, the code redeemed by the page",
+            "silent from the cache",
+            "refresh",
+            "Graph, called by the page",
+            "consent missing",
+            "claims challenge",
+            "single sign-on in a hidden frame",
+            "the wrong platform",
+            "sign-out",
+            "the end of the day",
         ]
     );
 }
@@ -108,7 +129,7 @@ async fn the_graph_sdk_cannot_tell_the_difference() {
 
 #[tokio::test]
 async fn a_certified_openid_client_cannot_tell_the_difference() {
-    let passed = judge(tools::node("openid_client.mjs", "openid-client", "6.8.9")).await;
+    let passed = judge(tools::node("openid_client.mjs", &["openid-client@6.8.9"])).await;
     assert_eq!(
         passed,
         [
@@ -123,6 +144,8 @@ async fn a_certified_openid_client_cannot_tell_the_difference() {
             "on-behalf-of",
             "private_key_jwt",
             "device code",
+            "hybrid flow, the ID token from the front channel checked with its c_hash",
+            "a code that is not the ID token's",
             "sign-out",
         ]
     );

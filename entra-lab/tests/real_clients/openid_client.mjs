@@ -138,6 +138,31 @@ const polled = await client.pollDeviceAuthorizationGrant(desktop, { ...device, i
 assert.equal(claims(polled.access_token).azpacr, "0");
 passed("device code");
 
+// The hybrid flow has to be switched on in the registration, as an administrator does it.
+const tool = await discover(LAB.tool);
+const admin = await client.clientCredentialsGrant(tool, { scope: `${GRAPH}/.default` });
+const switched = await fetch(`${LAB.host}/v1.0/applications(appId='${LAB.web.id}')`, {
+  method: "PATCH",
+  headers: { authorization: `Bearer ${admin.access_token}`, "content-type": "application/json" },
+  body: JSON.stringify({ web: { implicitGrantSettings: { enableIdTokenIssuance: true } } }),
+});
+assert.equal(switched.status, 204);
+const hybrid = await discover(LAB.web);
+client.useCodeIdTokenResponseType(hybrid);
+const first = await authorize(hybrid, { response_type: "code id_token" });
+const both = await client.authorizationCodeGrant(hybrid, new URL(first.answer.url), first.checks);
+assert.equal(both.claims().sub, subject);
+passed("hybrid flow, the ID token from the front channel checked with its c_hash");
+
+const second = await authorize(hybrid, { response_type: "code id_token" });
+const swapped = new URL(second.answer.url);
+const members = new URLSearchParams(swapped.hash.slice(1));
+members.set("code", new URLSearchParams(new URL(first.answer.url).hash.slice(1)).get("code"));
+swapped.hash = members.toString();
+const noticed = await refusal(client.authorizationCodeGrant(hybrid, swapped, second.checks));
+assert.ok(!(noticed instanceof client.ResponseBodyError), "it does not get as far as the token endpoint");
+passed("a code that is not the ID token's");
+
 const end = client.buildEndSessionUrl(web, { post_logout_redirect_uri: LAB.web.signedOut });
 assert.equal((await ask("visit", { url: end.href })).url, LAB.web.signedOut);
 passed("sign-out");

@@ -8,6 +8,7 @@ const NO_PYTHON: &str =
     "These tests run Python clients: install python3 with its venv module (Debian: python3-venv).";
 const NO_NODE: &str =
     "These tests run Node clients: install Node 20 or newer with npm (Debian: nodejs and npm).";
+const NO_BROWSER: &str = "This test opens a page in a browser: install Chromium (Debian: chromium).";
 /// One environment for all, because they build on each other. The last one is what the batches of the Graph SDK use
 /// without naming it.
 const PACKAGES: [&str; 4] =
@@ -39,23 +40,32 @@ pub fn python(name: &str) -> Command {
     command
 }
 
-/// A Node script, beside an npm package: a module is looked up from where the script lies.
-pub fn node(name: &str, package: &str, version: &str) -> Command {
+/// A Node script, beside npm packages: a module is looked up from where the script lies.
+pub fn node(name: &str, packages: &[&str]) -> Command {
     let _one = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
-    let home = home(&format!("node-{}-{version}", package.replace('/', "-")));
+    let home = home(&format!("node-{}", packages.join("-").replace(['/', '@'], "-")));
     assert!(Command::new("node").arg("--version").output().is_ok(), "{NO_NODE}");
     if !home.join("ready").exists() {
         std::fs::create_dir_all(&home).unwrap();
         std::fs::write(home.join("package.json"), r#"{"private":true}"#).unwrap();
         let install = ["install", "--silent", "--no-audit", "--no-fund"];
-        let wanted = format!("{package}@{version}");
-        run(Command::new("npm").args(install).arg(wanted).current_dir(&home), NO_NODE);
+        run(Command::new("npm").args(install).args(packages).current_dir(&home), NO_NODE);
         std::fs::write(home.join("ready"), "").unwrap();
     }
     let copy = home.join(name);
     std::fs::copy(script(name), &copy).unwrap();
     let mut command = Command::new("node");
     command.arg(copy);
+    command
+}
+
+/// The same with a browser, which is the one of the machine.
+pub fn node_with_browser(name: &str, packages: &[&str]) -> Command {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).flat_map(|folder| names.map(|name| folder.join(name)));
+    let mut command = node(name, packages);
+    command.env("CHROMIUM", found.into_iter().find(|file| file.is_file()).expect(NO_BROWSER));
     command
 }
 

@@ -53,7 +53,7 @@ pub fn app(state: &LabState, tenant: &Tenant, app: &Application, base: &str) -> 
         id: app.id.to_string(),
         kind: kind(app),
         secrets: app.secrets.iter().map(|s| s.value.reveal().to_owned()).collect(),
-        redirect_uris: app.redirect_uris.clone(),
+        redirect_uris: app.every_redirect_uri().map(str::to_owned).collect(),
         identifier_uris: app.identifier_uris.clone(),
         token_version: app.access_token_version,
         scopes: app.scopes.iter().map(|s| (s.value.clone(), s.description.clone())).collect(),
@@ -64,6 +64,9 @@ pub fn app(state: &LabState, tenant: &Tenant, app: &Application, base: &str) -> 
 }
 
 fn kind(app: &Application) -> &'static str {
+    if !app.spa_redirect_uris.is_empty() {
+        return "single-page application";
+    }
     match (app.id == GRAPH, app.public_client, app.redirect_uris.is_empty(), app.identifier_uris.is_empty()) {
         (true, ..) => "Microsoft's API",
         (_, true, ..) => "public client",
