@@ -88,23 +88,20 @@ async fn part(lab: &EntraLab, said: &Value) -> Value {
     let text = |name: &str| said[name].as_str().unwrap_or_else(|| panic!("{said}"));
     match text("ask") {
         "sign in" => {
-            let mut browser = Browser::new(lab);
-            let url = text("url").replacen(&lab.https_url(), lab.url(), 1);
-            let page = browser.open(&url).await;
+            let mut browser = Browser::over_https(lab);
+            let page = browser.open(text("url")).await;
             let last = go_through(&mut browser, page, text("user")).await;
             json!({ "url": last.location.unwrap_or_else(|| panic!("{}", last.body)) })
         }
         "decline" => {
-            let mut browser = Browser::new(lab);
-            let url = text("url").replacen(&lab.https_url(), lab.url(), 1);
-            let page = browser.open(&url).await;
+            let mut browser = Browser::over_https(lab);
+            let page = browser.open(text("url")).await;
             let page = browser.type_password(&page, PASSWORD).await;
             let last = browser.submit(&page, &[("action", "decline")]).await;
             json!({ "url": last.location.unwrap_or_else(|| panic!("{}", last.body)) })
         }
         "visit" => {
-            let url = text("url").replacen(&lab.https_url(), lab.url(), 1);
-            json!({ "url": Browser::new(lab).open(&url).await.location })
+            json!({ "url": Browser::over_https(lab).open(text("url")).await.location })
         }
         "device" => {
             let mut browser = Browser::new(lab);
