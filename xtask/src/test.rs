@@ -32,7 +32,7 @@ pub async fn run(only: Option<Part>) -> Result<()> {
     let wanted = |part| only.is_none_or(|only| only == part);
     let mut needed = Vec::new();
     if wanted(Part::Unit) {
-        needed.extend([tools::REDIS, tools::PYTHON, tools::NODE, tools::NPM]);
+        needed.extend([tools::REDIS, tools::PYTHON, tools::NODE, tools::NPM, tools::CHROMIUM]);
         if cfg!(target_os = "linux") {
             needed.extend([tools::D_BUS, tools::KEY_STORE]);
         }

@@ -45,7 +45,10 @@ pub async fn submit(req: HttpRequest, body: web::Bytes, state: web::Data<LabStat
         return html::page(StatusCode::OK, &EnterCode { wrong: true });
     };
     note(&req, |n| n.client_id = Some(asked.client));
-    match params.get("action") {
+    // Another site may post here too, and over HTTPS the cookie comes along; the answer has to be this page's.
+    let site = req.headers().get("sec-fetch-site").and_then(|site| site.to_str().ok());
+    let here = site.is_none_or(|site| matches!(site, "same-origin" | "none"));
+    match params.get("action").filter(|_| here) {
         Some("decline") => {
             state.devices.decline(&device_code);
             done(false)

@@ -96,6 +96,9 @@ async fn what_cannot_be_trusted_is_refused_on_a_page() {
         (url(TENANT, &[("redirect_uri", "http://localhost:3000/Signin-Oidc")]), 50011),
         (url(TENANT, &[("redirect_uri", "http://127.0.0.1:3000/signin-oidc")]), 50011),
         (url(TENANT, &[("redirect_uri", "http://localhost:3000/signin-oidc#x")]), 50011),
+        (url(TENANT, &[("redirect_uri", "http://localhost:3000/signin-oidc?x=1")]), 50011),
+        (url(TENANT, &[("redirect_uri", "http://localhost:3000/x/../signin-oidc")]), 50011),
+        (url(TENANT, &[("redirect_uri", "http://localhost:3000/signin-oidc/")]), 50011),
         (url("common", &[]), 50194),
         (url("organizations", &[]), 50194),
         (authorize_url(&lab, TENANT, &API, &[("redirect_uri", "http://localhost")]), 900971),
@@ -133,6 +136,27 @@ async fn every_other_refusal_goes_back_to_the_application() {
     ] {
         let page = Browser::new(&lab).open(&authorize_url(&lab, TENANT, &WEB_APP, &changes)).await;
         page.assert_sent_back(error, code);
+    }
+}
+
+#[tokio::test]
+async fn what_means_nothing_here_is_accepted_and_changes_nothing() {
+    let lab = lab().await;
+    let mut browser = Browser::new(&lab);
+    browser.sign_in(&authorize_url(&lab, TENANT, &WEB_APP, &[]), ALICE).await;
+    for (name, value) in [
+        ("display", "page"),
+        ("display", "popup"),
+        ("ui_locales", "ko en"),
+        ("claims_locales", "ko"),
+        ("acr_values", "1 2"),
+        ("instance_aware", "true"),
+        ("clidata", "1"),
+        ("X-AnchorMailbox", "UPN:alice@contoso.test"),
+        ("nobody_knows_this", "\"<\u{0}>"),
+    ] {
+        let back = browser.open(&authorize_url(&lab, TENANT, &WEB_APP, &[(name, value)])).await.query();
+        assert!(back.contains_key("code"), "{name}: {back:?}");
     }
 }
 

@@ -106,6 +106,19 @@ async fn declining_the_consent_ends_the_device_too() {
 }
 
 #[tokio::test]
+async fn a_yes_from_another_site_is_asked_for_again() {
+    let lab = lab().await;
+    let started = start(&lab).await;
+    for action in ["approve", "decline"] {
+        let form = [("code", started.text("user_code")), ("action", action)];
+        let post = client().post(format!("{}/deviceauth", lab.url())).form(&form);
+        let page = post.header("sec-fetch-site", "cross-site").send().await.unwrap().text().await.unwrap();
+        assert!(page.contains("Confirm the device"), "{page}");
+    }
+    poll(&lab, URN, started.text("device_code")).await.assert_refused(400, "authorization_pending", 70016);
+}
+
+#[tokio::test]
 async fn the_page_has_the_ids_that_journeys_use() {
     let lab = lab().await;
     let begun = start(&lab).await;

@@ -100,6 +100,9 @@ async fn a_name_that_nobody_has_waits_in_the_form() {
         "{}",
         page.body
     );
+    let url = authorize_url(&lab, TENANT, &WEB_APP, &[("login_hint", "\"><script>alert(1)</script>")]);
+    let page = Browser::new(&lab).open(&url).await;
+    assert!(page.body.contains("script&#62;") && !page.body.contains("<script"), "{}", page.body);
 }
 
 #[tokio::test]

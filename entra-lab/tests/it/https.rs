@@ -1,6 +1,6 @@
 //! The HTTPS listener and its generated authority.
 
-use crate::support::{DAEMON, Json, TENANT, form, lab};
+use crate::support::{Browser, DAEMON, Json, TENANT, WEB_APP, authorize_url, form, lab};
 
 fn trusting(lab: &entra_lab::EntraLab) -> reqwest::Client {
     let ca = reqwest::Certificate::from_pem(lab.ca_pem().as_bytes()).unwrap();
@@ -23,6 +23,19 @@ async fn over_https_urls_carry_the_name_that_the_client_used() {
         let answer = Json::of(post.send().await.unwrap()).await;
         assert_eq!(answer.claims("access_token")["iss"], document.text("issuer"));
     }
+}
+
+#[tokio::test]
+async fn over_https_the_cookie_comes_along_in_frames_of_other_sites_and_the_pages_do_not() {
+    let lab = lab().await;
+    let url = authorize_url(&lab, TENANT, &WEB_APP, &[]).replacen(lab.url(), &lab.https_url(), 1);
+    let page = Browser::over_https(&lab).open(&url).await;
+    let cookie = page.headers["set-cookie"].to_str().unwrap();
+    assert!(
+        cookie.contains("SameSite=None") && cookie.contains("Secure") && cookie.contains("HttpOnly"),
+        "{cookie}"
+    );
+    assert_eq!(page.headers["x-frame-options"], "DENY");
 }
 
 #[tokio::test]

@@ -28,6 +28,19 @@ async fn two_keys_are_published_without_alg_and_with_their_issuer() {
 }
 
 #[tokio::test]
+async fn the_keys_stay_the_same_and_have_no_private_part() {
+    let lab = lab().await;
+    let first = get(&format!("{}/{TENANT}/discovery/v2.0/keys", lab.url())).await.body;
+    for key in first["keys"].as_array().unwrap() {
+        let mut members: Vec<&str> = key.as_object().unwrap().keys().map(String::as_str).collect();
+        members.sort_unstable();
+        assert_eq!(members, ["e", "issuer", "kid", "kty", "n", "use", "x5c", "x5t"]);
+    }
+    tokens(&lab, &WEB_APP, ALICE, API_SCOPE).await;
+    assert_eq!(get(&format!("{}/{TENANT}/discovery/v2.0/keys", lab.url())).await.body, first);
+}
+
+#[tokio::test]
 async fn the_published_keys_verify_id_tokens_and_access_tokens() {
     let lab = lab().await;
     let set = get(&format!("{}/common/discovery/v2.0/keys", lab.url())).await;

@@ -25,8 +25,9 @@ async fn sign_out_ends_the_session_and_goes_back_with_the_state() {
 #[tokio::test]
 async fn a_way_back_that_is_not_registered_ends_on_the_labs_own_page() {
     let lab = lab().await;
-    for uri in ["http://evil.example/", "http://localhost:3000/other", "javascript:alert(1)", ""] {
-        let url = format!("{}/{TENANT}/oauth2/v2.0/logout?post_logout_redirect_uri={uri}", lab.url());
+    let extended = format!("{BACK}%3Fx%3D1");
+    for uri in ["http://evil.example/", "http://localhost:3000/other", "javascript:alert(1)", "", &extended] {
+        let url = format!("{}/{TENANT}/oauth2/v2.0/logout?state=s&post_logout_redirect_uri={uri}", lab.url());
         let page = Browser::new(&lab).open(&url).await;
         assert_eq!((page.status, page.location.as_deref()), (200, None), "{uri}");
         assert!(page.body.contains("id=\"signed-out\""));

@@ -30,7 +30,7 @@ async fn each_mistake_has_its_code() {
     ] {
         let answer = token(&lab, &form(&DESKTOP, &fields(user, password))).await;
         answer.assert_refused(400, "invalid_grant", code);
-        assert!(!answer.body.to_string().contains(PASSWORD));
+        assert!(!answer.body.to_string().contains(password), "it is never repeated");
     }
     let anonymous = crate::support::App { secret: "", ..WEB_APP };
     let answer = token(&lab, &form(&anonymous, &fields(CAROL, PASSWORD))).await;

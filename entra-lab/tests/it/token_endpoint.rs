@@ -94,6 +94,22 @@ async fn the_error_body_and_its_headers_are_entras() {
 }
 
 #[tokio::test]
+async fn tokens_are_json_that_nobody_keeps() {
+    let lab = lab().await;
+    let rest = [("grant_type", "client_credentials"), ("scope", "https://graph.microsoft.com/.default")];
+    let answer = token(&lab, &form(&DAEMON, &rest)).await;
+    assert_eq!(answer.status, 200);
+    for (name, value) in [
+        ("cache-control", "no-store, no-cache"),
+        ("pragma", "no-cache"),
+        ("content-type", "application/json; charset=utf-8"),
+        ("x-ms-clitelem", "1,0,0,,"),
+    ] {
+        assert_eq!(answer.headers[name], value, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn the_correlation_id_may_stand_in_the_body() {
     let lab = lab().await;
     let correlation = "0f0e0d0c-0b0a-4908-8706-050403020101";

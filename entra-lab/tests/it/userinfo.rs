@@ -8,12 +8,14 @@ use crate::support::{ALICE, API_SCOPE, Json, WEB_APP, client, lab, tokens};
 async fn userinfo_has_the_subject_of_the_id_token() {
     let lab = lab().await;
     let answer = tokens(&lab, &WEB_APP, ALICE, "openid profile email").await;
-    let request =
-        client().get(format!("{}/oidc/userinfo", lab.url())).bearer_auth(answer.text("access_token"));
-    let info = Json::of(request.send().await.unwrap()).await;
-    assert_eq!(info.status, 200, "{}", info.body);
-    assert_eq!(info.body["sub"], answer.claims("id_token")["sub"]);
-    assert_eq!((info.text("name"), info.text("email")), ("Alice Kim", ALICE));
+    for method in ["GET", "POST"] {
+        let request = client().request(method.parse().unwrap(), format!("{}/oidc/userinfo", lab.url()));
+        let request = request.bearer_auth(answer.text("access_token"));
+        let info = Json::of(request.send().await.unwrap()).await;
+        assert_eq!(info.status, 200, "{method} {}", info.body);
+        assert_eq!(info.body["sub"], answer.claims("id_token")["sub"]);
+        assert_eq!((info.text("name"), info.text("email")), ("Alice Kim", ALICE));
+    }
 }
 
 #[tokio::test]
