@@ -24,7 +24,7 @@ async fn it_works_once_the_user_has_agreed_elsewhere() {
 async fn each_mistake_has_its_code() {
     let lab = lab().await;
     for (user, password, code) in [
-        (ALICE, "wrong", 50126),
+        (ALICE, "neither-hers-nor-shown", 50126),
         ("nobody@contoso.test", PASSWORD, 50034),
         ("dmitri@contoso.test", PASSWORD, 50056),
     ] {
