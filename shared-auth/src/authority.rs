@@ -70,7 +70,7 @@ pub struct Authority {
     clock: SharedClock,
     known: RwLock<Option<(Timestamp, Metadata)>>,
     fetching: Mutex<()>,
-    /// The same authority for other tenants; those have no siblings of their own.
+    /// The same authority for other tenants, or other user flows; those have no siblings of their own.
     siblings: Option<moka::sync::Cache<String, Arc<Authority>>>,
 }
 
@@ -100,13 +100,11 @@ impl Authority {
             AuthorityKind::Oidc => String::new(),
             _ => checked_tenant(&config.tenant_id)?,
         };
-        if let AuthorityKind::B2c { policy } = &kind
-            && (policy.is_empty() || !policy.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)))
-        {
-            return Err(ConfigError::new("policy", "must be the name of a user flow or custom policy"));
+        if let AuthorityKind::B2c { policy } = &kind {
+            check_policy(policy)?;
         }
         let realm = match &kind {
-            AuthorityKind::B2c { policy } => format!("{tenant}/{}", policy.to_ascii_lowercase()),
+            AuthorityKind::B2c { policy } => b2c_realm(&tenant, policy),
             AuthorityKind::Oidc => host.path().to_owned(),
             _ => tenant.clone(),
         };
@@ -141,31 +139,46 @@ impl Authority {
         })
     }
 
-    /// The same authority for another tenant; remembered, with its discovery document.
+    /// The same authority for another tenant, or with B2C for another user flow ([`Self::realm_of_policy`]); remembered,
+    /// with its discovery document.
     ///
     /// # Errors
-    /// [`ConfigError`] for a malformed tenant, and for kinds of authorities that have no tenants to choose from.
-    pub(crate) fn for_tenant(self: &Arc<Self>, tenant: &str) -> Result<Arc<Authority>, ConfigError> {
-        if !self.kind.has_tenants() {
-            return Err(ConfigError::new(
-                "tenant",
-                "cannot be chosen: this kind of authority has no tenants",
-            ));
-        }
-        let tenant = checked_tenant(tenant)?;
-        if tenant == self.tenant {
+    /// [`ConfigError`] for a malformed tenant or user flow, and for kinds of authorities that have none to choose from.
+    pub(crate) fn for_realm(self: &Arc<Self>, chosen: &str) -> Result<Arc<Authority>, ConfigError> {
+        let (realm, tenant, kind) = match (&self.kind, chosen.split_once('/')) {
+            (AuthorityKind::B2c { .. }, Some((_, policy))) => {
+                check_policy(policy)?;
+                let kind = AuthorityKind::B2c { policy: policy.to_owned() };
+                (b2c_realm(&self.tenant, policy), self.tenant.clone(), kind)
+            }
+            (_, Some(_)) => {
+                return Err(ConfigError::new(
+                    "user flow",
+                    "cannot be chosen: this authority is not Azure AD B2C",
+                ));
+            }
+            (kind, None) if kind.has_tenants() => {
+                let tenant = checked_tenant(chosen)?;
+                (tenant.clone(), tenant, kind.clone())
+            }
+            (_, None) => {
+                let reason = "cannot be chosen: this kind of authority has no tenants";
+                return Err(ConfigError::new("tenant", reason));
+            }
+        };
+        if realm == self.realm {
             return Ok(Arc::clone(self));
         }
-        let made = || Arc::new(self.sibling(&tenant));
-        Ok(self.siblings.as_ref().map_or_else(made, |siblings| siblings.get_with_by_ref(&tenant, made)))
+        let made = || Arc::new(self.sibling(&realm, &tenant, &kind));
+        Ok(self.siblings.as_ref().map_or_else(made, |siblings| siblings.get_with_by_ref(&realm, made)))
     }
 
-    fn sibling(&self, tenant: &str) -> Self {
+    fn sibling(&self, realm: &str, tenant: &str, kind: &AuthorityKind) -> Self {
         Self {
             tenant: tenant.to_owned(),
-            realm: tenant.to_owned(),
+            realm: realm.to_owned(),
             host: self.host.clone(),
-            kind: self.kind.clone(),
+            kind: kind.clone(),
             environment: self.environment.clone(),
             aliases: Arc::clone(&self.aliases),
             allowed: Arc::clone(&self.allowed),
@@ -202,6 +215,21 @@ impl Authority {
     /// True where one request can be for another tenant.
     pub(crate) fn has_tenants(&self) -> bool {
         self.kind.has_tenants()
+    }
+
+    /// What [`Self::for_realm`] takes for another user flow of this authority.
+    pub(crate) fn realm_of_policy(&self, policy: &str) -> String {
+        b2c_realm(&self.tenant, policy)
+    }
+
+    /// The user flow that an account signed in with, where it is another one than the configured: B2C names it in the
+    /// user's id, `{object id}-{policy}.{tenant id}`.
+    pub(crate) fn realm_of_account(&self, home_account_id: &str) -> Option<String> {
+        let configured = self.policy()?;
+        let (user, _) = home_account_id.rsplit_once('.')?;
+        let (id, policy) = user.split_at_checked(36)?;
+        let policy = policy.strip_prefix('-').filter(|_| uuid::Uuid::try_parse(id).is_ok())?;
+        (!policy.eq_ignore_ascii_case(configured)).then(|| self.realm_of_policy(policy))
     }
 
     /// The policy, where the authority has any.
@@ -246,6 +274,11 @@ impl Authority {
         &self.environment
     }
 
+    /// A page of this tenant, as browsers reach it.
+    pub(crate) fn page(&self, path: &[&str]) -> Url {
+        extend(&self.host, &[&[self.tenant.as_str()], path].concat())
+    }
+
     /// The public address, for CSP and links.
     pub fn origin(&self) -> String {
         self.host.origin().ascii_serialization()
@@ -280,6 +313,20 @@ pub(crate) fn extend(base: &Url, segments: &[&str]) -> Url {
         path.pop_if_empty().extend(segments);
     }
     url
+}
+
+/// What keeps the tokens of one user flow apart from those of the others.
+fn b2c_realm(tenant: &str, policy: &str) -> String {
+    format!("{tenant}/{}", policy.to_ascii_lowercase())
+}
+
+/// A user flow that can stand in an address.
+fn check_policy(policy: &str) -> Result<(), ConfigError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if policy.chars().any(|c| c.is_ascii_alphanumeric()) && policy.chars().all(fits) {
+        return Ok(());
+    }
+    Err(ConfigError::new("policy", "must be the name of a user flow or custom policy"))
 }
 
 /// A tenant that can stand in an address, in lower case.

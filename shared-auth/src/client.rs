@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use reqwest::header::HeaderValue;
 use serde::{Deserialize, Serialize};
 
 use crate::authority::Authority;
@@ -23,7 +24,7 @@ use crate::lint::{self, Deployment};
 use crate::protocol::claims_request;
 pub(crate) use crate::result::{AuthenticationResult, TokenSource};
 use crate::secret::{App, TokenDigest, User, UserAssertion};
-use crate::telemetry::{Counters, Metrics};
+use crate::telemetry::{Counters, Metrics, program_headers};
 
 /// An application that can keep a secret: a web app, a web API, a daemon.
 ///
@@ -53,6 +54,8 @@ pub(crate) struct Inner {
     pub clock: SharedClock,
     /// Said in every request.
     pub capabilities: Box<[String]>,
+    /// How the program introduces itself, as headers.
+    pub program: Box<[(&'static str, HeaderValue)]>,
     pub keys: Arc<SigningKeys>,
     pub id_tokens: IdTokenValidator,
     /// What the keys of all its partitions begin with.
@@ -309,6 +312,7 @@ impl Inner {
             owner: Owner::new(authority.environment(), &client_id),
             client_id,
             capabilities: registration.client_capabilities.into(),
+            program: program_headers(registration.client_name, registration.client_version)?,
             credential,
             authority,
             http,
@@ -417,10 +421,10 @@ impl Inner {
         self.ledger.forget(&account.home_account_id);
     }
 
-    /// The authority of one request: that of the tenant chosen for it, or the configured one.
+    /// The authority of one request: that of the tenant, or the user flow, chosen for it, or the configured one.
     pub fn authority_for(&self, tenant: Option<&str>) -> Result<Arc<Authority>, ConfigError> {
         match tenant {
-            Some(tenant) => self.authority.for_tenant(tenant),
+            Some(tenant) => self.authority.for_realm(tenant),
             None => Ok(Arc::clone(&self.authority)),
         }
     }
@@ -432,9 +436,12 @@ impl Inner {
     }
 
     /// Where an account's tokens are got if no tenant was chosen: with an authority for several tenants, at the one
-    /// that the user signed in to.
-    pub fn tenant_of<'a>(&self, account: &'a Account) -> Option<&'a str> {
-        self.authority.is_multi_tenant().then_some(&account.tenant_id)
+    /// that the user signed in to; with B2C, by the user flow that the user signed in with.
+    pub fn tenant_of<'a>(&self, account: &'a Account) -> Option<Cow<'a, str>> {
+        if self.authority.is_multi_tenant() {
+            return Some(Cow::Borrowed(&account.tenant_id));
+        }
+        self.authority.realm_of_account(&account.home_account_id).map(Cow::Owned)
     }
 
     /// The part of a key that keeps tenants apart. A tenant that is none comes to nothing at the request.

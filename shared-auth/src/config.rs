@@ -55,13 +55,19 @@ pub struct EntraConfig {
     pub extra_ca_certs: Option<Vec<u8>>,
     /// Whose rules the authority follows; [`AuthorityKind::Entra`] by default.
     pub authority_kind: AuthorityKind,
-    /// With `organizations` or `common`: the ids of the tenants whose users and tokens are let in. Empty lets in all.
+    /// `ALLOWED_TENANTS` ([`EntraConfig::from_env_with_tenants`]), with `organizations` or `common`: the ids of the tenants
+    /// whose users and tokens are let in. Empty lets in all.
     pub allowed_tenants: Vec<String>,
     /// What this application can do, said in every request: `cp1` where it handles claims challenges (continuous access
     /// evaluation). APIs then issue them, and Entra gives tokens of up to 28 hours.
     pub client_capabilities: Vec<String>,
     /// What is done about an authority host that belongs to no known cloud; nothing by default.
     pub instance_discovery: InstanceDiscovery,
+    /// What this program is called, told to Entra with every token request (`x-app-name`): its support can then find the
+    /// requests of one program among those of a registration. At most 64 characters of ASCII.
+    pub client_name: Option<String>,
+    /// Which version of it (`x-app-ver`), with the same limit.
+    pub client_version: Option<String>,
 }
 
 /// A registration without its credential: all that a public client has, for it cannot keep a secret.
@@ -93,6 +99,10 @@ pub struct AppRegistration {
     pub client_capabilities: Vec<String>,
     /// As [`EntraConfig::instance_discovery`].
     pub instance_discovery: InstanceDiscovery,
+    /// As [`EntraConfig::client_name`].
+    pub client_name: Option<String>,
+    /// As [`EntraConfig::client_version`].
+    pub client_version: Option<String>,
 }
 
 impl AppRegistration {
@@ -108,6 +118,8 @@ impl AppRegistration {
             allowed_tenants: Vec::new(),
             client_capabilities: Vec::new(),
             instance_discovery: InstanceDiscovery::Off,
+            client_name: None,
+            client_version: None,
         }
     }
 
@@ -136,6 +148,8 @@ impl AppRegistration {
             allowed_tenants: self.allowed_tenants,
             client_capabilities: self.client_capabilities,
             instance_discovery: self.instance_discovery,
+            client_name: self.client_name,
+            client_version: self.client_version,
         }
     }
 }
@@ -153,6 +167,8 @@ impl EntraConfig {
             allowed_tenants: self.allowed_tenants,
             client_capabilities: self.client_capabilities,
             instance_discovery: self.instance_discovery,
+            client_name: self.client_name,
+            client_version: self.client_version,
         };
         (registration, self.credential)
     }
@@ -223,6 +239,40 @@ impl EntraConfig {
         let registration = AppRegistration::from_env(env);
         let credential = ClientCredential::from_env(env);
         Some(registration?.with_credential(credential?))
+    }
+
+    /// As [`EntraConfig::from_env`], for a program that has users: `ALLOWED_TENANTS`, ids separated by commas, lists the
+    /// tenants that are let in where the authority is one for several.
+    ///
+    /// ```
+    /// use shared_auth::{EntraConfig, Env};
+    ///
+    /// let settings = [
+    ///     ("AZURE_TENANT_ID", "organizations"),
+    ///     ("AZURE_CLIENT_ID", "c0ffee00-0000-4000-8000-000000004000"),
+    ///     ("AZURE_CLIENT_SECRET", "from a safe place"),
+    ///     ("ALLOWED_TENANTS", "10000000-0000-4000-8000-000000000001"),
+    /// ];
+    /// let config = Env::from_pairs(settings).read(EntraConfig::from_env_with_tenants)?;
+    /// assert_eq!(config.allowed_tenants.len(), 1);
+    /// # Ok::<(), shared_auth::ConfigError>(())
+    /// ```
+    pub fn from_env_with_tenants(env: &mut Env) -> Option<Self> {
+        const NAME: &str = "ALLOWED_TENANTS";
+        let config = Self::from_env(env);
+        let listed = env.optional::<TenantIds>(NAME)?;
+        let config = config?;
+        let Some(TenantIds(allowed_tenants)) = listed else { return Some(config) };
+        // A list that nobody looks at would be taken for one that protects.
+        if !crate::authority::is_several(&config.tenant_id) {
+            env.note(
+                NAME,
+                "is for an authority of several tenants, and AZURE_TENANT_ID names one; set that to organizations or \
+                 common, or leave the list out",
+            );
+            return None;
+        }
+        Some(Self { allowed_tenants, ..config })
     }
 }
 
@@ -372,6 +422,19 @@ pub fn optional_origin(env: &mut Env, name: &'static str) -> Option<Option<Url>>
         return None;
     }
     Some(url)
+}
+
+/// Ids of tenants, separated by commas. Tokens name their tenant by its id, so a domain would let in nobody.
+struct TenantIds(Vec<String>);
+
+impl std::str::FromStr for TenantIds {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let id = |text: &str| uuid::Uuid::try_parse(text.trim()).map(|id| id.to_string());
+        let ids: Result<_, _> = text.split(',').map(id).collect();
+        ids.map(Self).map_err(|_| "it must be ids of tenants (GUIDs), separated by commas")
+    }
 }
 
 /// What `localhost:4000` is not: there, "localhost" is read as the scheme.

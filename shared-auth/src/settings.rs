@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `Instance`, `TenantId`, `Domain`, `Authority`, `SignUpSignInPolicyId` | the authority of [`EntraConfig`] |
 //! | `ClientId`, `ClientSecret`, `ClientCredentials[]` | the registration and its credential |
+//! | `ClientCapabilities[]`, `ClientName`, `ClientVersion` | what the client says about itself |
 //! | `Audience`, `Audiences[]`, `Scopes` | [`ApiConfig`] |
 //! | `DownstreamApis.{name}`: `BaseUrl`, `RelativePath`, `Scopes[]`, `RequestAppToken` | [`DownstreamSettings`] |
 //!
@@ -53,8 +54,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "UseFastUnboundedCache",
     "PartitionAppTokenCacheByAudience",
     "EnableCacheSynchronization",
-    "ClientName",
-    "ClientVersion",
     "Domain",
     "AppPermissions",
     "RedirectUri",

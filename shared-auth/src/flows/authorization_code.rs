@@ -184,6 +184,21 @@ impl InitiateAuthCodeFlow {
         self
     }
 
+    /// Signs in by this user flow (policy) of an Azure AD B2C tenant instead of the configured one: to reset a password,
+    /// to edit a profile. The account that comes of it keeps to it: what is got silently for it later is got there.
+    ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::ConfidentialClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let redirect_uri = "https://app.example/signin-oidc".parse()?;
+    /// let flow = client.initiate_auth_code_flow("openid", &redirect_uri).user_flow("B2C_1_edit_profile").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn user_flow(mut self, policy: impl AsRef<str>) -> Self {
+        self.options.tenant = Some(Cow::Owned(self.client.authority.realm_of_policy(policy.as_ref())));
+        self
+    }
+
     /// Whom the sign-in page should offer first (a user name).
     pub fn login_hint(mut self, username: impl Into<String>) -> Self {
         self.parameters.push(("login_hint", username.into()));

@@ -6,8 +6,10 @@
 //! | a user signs in | [`initiate_auth_code_flow`](crate::ConfidentialClient::initiate_auth_code_flow), [`acquire_token_by_authorization_code`](crate::ConfidentialClient::acquire_token_by_authorization_code) | RFC 6749 §4.1, RFC 7636, OIDC Core §3.1 | `docs/scenarios/web-app.md` |
 //! | again for the same user | [`acquire_token_silent`](crate::ConfidentialClient::acquire_token_silent) | RFC 6749 §6 | `docs/scenarios/web-app.md` |
 //! | a worker for a user who is gone | [`initiate_long_running_on_behalf_of`](crate::ConfidentialClient::initiate_long_running_on_behalf_of), [`acquire_token_in_long_running_process`](crate::ConfidentialClient::acquire_token_in_long_running_process) | RFC 7523 §2.1, RFC 6749 §6 | |
+//! | an administrator for everybody | [`admin_consent_url`](crate::ConfidentialClient::admin_consent_url) | | |
 //! | an API for its caller | [`acquire_token_on_behalf_of`](crate::ConfidentialClient::acquire_token_on_behalf_of) | RFC 7523 §2.1 | `docs/scenarios/web-api-on-behalf-of.md` |
 
+mod admin_consent;
 pub mod authorization_code;
 pub mod client_credentials;
 pub mod long_running;

@@ -163,6 +163,8 @@ impl Exchange<'_> {
             .header("client-request-id", self.correlation_id.to_string());
         let headers = product_headers(self.grant, self.forced);
         let request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+        let request =
+            self.client.program.iter().fold(request, |request, (name, value)| request.header(*name, value));
         let started = tokio::time::Instant::now();
         let answer = self.client.http.send(&self.tried, request).await;
         self.client.counters.token_request(started.elapsed());

@@ -85,7 +85,8 @@ pub(super) async fn refresh(
         client.family.renewed(user, &tokens).await;
     }
     if let (false, Some(user), Some(id_token)) = (token.is_withheld(), &user, &tokens.id_token) {
-        let tenant = options.tenant.or_else(|| client.authority.tenant_id().map(Into::into));
+        let named = options.tenant.filter(|_| client.authority.has_tenants());
+        let tenant = named.or_else(|| client.authority.tenant_id().map(Into::into));
         client.ledger.renewed(user, &tenant.unwrap_or_default(), id_token.expose_secret());
     }
     Ok(token)

@@ -39,7 +39,8 @@ pub struct SignIn {
     pub result: AuthenticationResult<User>,
 }
 
-/// `nonce` is that of the authorization request, where there was one; `tenant` the one chosen for this sign-in.
+/// `nonce` is that of the authorization request, where there was one; `tenant` the one chosen for this sign-in, with B2C
+/// the user flow.
 pub(crate) async fn signed_in(
     client: &Inner,
     tokens: &TokenResponse,
@@ -57,17 +58,27 @@ pub(crate) async fn signed_in(
     tracing::info!(step = 7, "the ID token passed every check");
 
     // Step 8. The tokens are filed under the user's home account.
+    let policy = tenant.and(authority.policy());
     let account = Account {
         // AD FS and OpenID Connect providers send no `client_info` and have no tenants: the user's id is all there is.
-        home_account_id: home_account_id(tokens).unwrap_or_else(|| match id_token.tenant_id.as_str() {
-            "" => id_token.object_id.clone(),
-            tenant => format!("{}.{tenant}", id_token.object_id),
+        home_account_id: home_account_id(tokens).unwrap_or_else(|| {
+            match (id_token.tenant_id.as_str(), policy) {
+                ("", _) => id_token.object_id.clone(),
+                // As B2C names a user that came by this user flow.
+                (tenant, Some(policy)) => {
+                    format!("{}-{policy}.{tenant}", id_token.object_id).to_ascii_lowercase()
+                }
+                (tenant, None) => format!("{}.{tenant}", id_token.object_id),
+            }
         }),
         tenant_id: id_token.tenant_id.clone(),
         username: id_token.preferred_username.clone().unwrap_or_default(),
     };
     let (token, refresh_token) = to_cache::<User>(client, tokens, scopes);
-    let chosen = tenant.is_some().then_some(account.tenant_id.as_str());
+    let chosen = match policy {
+        Some(_) => Some(authority.realm()),
+        None => tenant.is_some().then_some(account.tenant_id.as_str()),
+    };
     let (partition, user) = (client.account_partition(&account, chosen).to_key(), &account.home_account_id);
     let token = client.user_tokens.cache.store(&partition, token, refresh_token, Some(user));
     client.user_tokens.begins_anew(&partition);

@@ -2,7 +2,6 @@
 //!
 //! Step 9 of the web app scenario: cache, then refresh token, then the answer that the user is needed.
 
-use std::borrow::Cow;
 use std::future::IntoFuture;
 use std::sync::Arc;
 
@@ -85,7 +84,7 @@ impl IntoFuture for AcquireTokenSilent<'_> {
 
     fn into_future(self) -> Self::IntoFuture {
         let Self { client, account, scopes, mut options } = self;
-        options.tenant = options.tenant.or_else(|| client.tenant_of(account).map(Cow::Borrowed));
+        options.tenant = options.tenant.or_else(|| client.tenant_of(account));
         let wanted = options.wanted(client.account_partition(account, options.tenant.as_deref()), &scopes);
         client.user_tokens.acquire(&wanted, |partition| {
             let elsewhere = client.refresh_token_partitions(account).into();

@@ -73,7 +73,7 @@ const CHOSEN_TENANTS: u64 = 1_000;
 pub(crate) struct IdTokenValidator {
     authority: Arc<Authority>,
     keys: Arc<SigningKeys>,
-    /// The keys of tenants that were chosen for single sign-ins.
+    /// The keys of tenants, and of user flows, that were chosen for single sign-ins.
     chosen: moka::sync::Cache<String, Arc<SigningKeys>>,
     clock: SharedClock,
     client_id: String,
@@ -107,10 +107,10 @@ impl IdTokenValidator {
         nonce: Option<&str>,
         authority: &Arc<Authority>,
     ) -> Result<IdTokenClaims, Error> {
-        // A sign-in at a tenant that was chosen for it is checked with that tenant's issuer and keys.
+        // A sign-in at a tenant, or by a user flow, that was chosen for it is checked with the issuer and keys of that.
         let keys = match Arc::ptr_eq(authority, &self.authority) {
             true => Arc::clone(&self.keys),
-            false => self.chosen.get_with_by_ref(authority.tenant(), || Arc::new(self.keys.at(authority))),
+            false => self.chosen.get_with_by_ref(authority.realm(), || Arc::new(self.keys.at(authority))),
         };
         self.check(&keys, id_token, access_token, nonce).await.map_err(|error| match error {
             Error::InvalidToken(rejection) => Error::SignIn(SignInError::IdToken(rejection.detail)),

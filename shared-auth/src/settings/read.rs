@@ -24,7 +24,11 @@ pub(super) fn registration(section: &mut Section<'_>, notes: &mut Notes) -> Opti
     if client_id.is_none() {
         notes.problem(&section.path("ClientId"), "is missing");
     }
-    let client_capabilities = section.texts("ClientCapabilities", notes);
+    let said = Said {
+        client_capabilities: section.texts("ClientCapabilities", notes),
+        client_name: section.text("ClientName", notes),
+        client_version: section.text("ClientVersion", notes),
+    };
     let credential = credential::read(section, notes);
     let (client_id, credential) = (client_id?, credential?);
     if authority.is_some() && (instance.is_some() || tenant.is_some()) {
@@ -34,7 +38,7 @@ pub(super) fn registration(section: &mut Section<'_>, notes: &mut Notes) -> Opti
     }
     if let Some(authority) = authority {
         let config = EntraConfig::with_authority(&authority, client_id, credential);
-        return Some(EntraConfig { client_capabilities, ..config });
+        return Some(said.with(config));
     }
     let host = instance.or_else(|| Url::parse(crate::config::PUBLIC_CLOUD).ok())?;
     if let Some(policy) = policy {
@@ -44,10 +48,23 @@ pub(super) fn registration(section: &mut Section<'_>, notes: &mut Notes) -> Opti
             return None;
         };
         let config = EntraConfig::b2c(host, domain, policy, client_id, credential);
-        return Some(EntraConfig { client_capabilities, ..config });
+        return Some(said.with(config));
     }
-    let config = entra(section, host, tenant, client_id, credential, notes)?;
-    Some(EntraConfig { client_capabilities, ..config })
+    Some(said.with(entra(section, host, tenant, client_id, credential, notes)?))
+}
+
+/// What the client says about itself in every request.
+struct Said {
+    client_capabilities: Vec<String>,
+    client_name: Option<String>,
+    client_version: Option<String>,
+}
+
+impl Said {
+    fn with(self, config: EntraConfig) -> EntraConfig {
+        let Self { client_capabilities, client_name, client_version } = self;
+        EntraConfig { client_capabilities, client_name, client_version, ..config }
+    }
 }
 
 fn entra(

@@ -9,6 +9,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
 use super::trace::trace_id;
+use crate::env::ConfigError;
 use crate::protocol::token_request::Grant;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
@@ -44,6 +45,25 @@ pub(crate) fn product_headers(grant: &Grant, forced: bool) -> [(&'static str, St
         // Schema 4: which verb, and why the cache did not answer.
         ("x-client-current-telemetry", format!("4|{},{}|", api_id(grant), reason(grant, forced))),
     ]
+}
+
+/// Which program is asking, where it has a name. Empty counts as none.
+///
+/// # Errors
+/// [`ConfigError`] for what is too long, or could not stand in a header.
+pub(crate) fn program_headers(
+    name: Option<String>,
+    version: Option<String>,
+) -> Result<Box<[(&'static str, HeaderValue)]>, ConfigError> {
+    let named = [("x-app-name", "client_name", name), ("x-app-ver", "client_version", version)];
+    let given = named.into_iter().filter_map(|(header, setting, text)| Some((header, setting, text?)));
+    let header = |(header, setting, text): (_, _, String)| {
+        let fits = text.len() <= 64 && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        let value = HeaderValue::try_from(text).ok().filter(|_| fits);
+        let reason = "must be at most 64 printable characters of ASCII";
+        value.map(|value| (header, value)).ok_or_else(|| ConfigError::new(setting, reason))
+    };
+    given.filter(|(_, _, text)| !text.is_empty()).map(header).collect()
 }
 
 /// MSAL's number for the verb.

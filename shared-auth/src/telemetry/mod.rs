@@ -17,7 +17,9 @@ pub mod otel;
 mod registry;
 mod trace;
 
-pub(crate) use self::correlation::{ahead_of_time, correlate, correlation_id, product_headers};
+pub(crate) use self::correlation::{
+    ahead_of_time, correlate, correlation_id, product_headers, program_headers,
+};
 pub(crate) use self::counter::Counter;
 pub(crate) use self::metrics::Counters;
 pub use self::metrics::{FailedAcquisitions, Latency, Metrics};

@@ -8,6 +8,7 @@ mod tenants;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use shared_auth::flows::authorization_code::InitiateAuthCodeFlow;
 use shared_auth::{
     AuthorizationResponse, ClientCredential, ConfidentialClient, EntraConfig, Error, ManualClock, SignIn,
 };
@@ -81,6 +82,17 @@ impl Provider {
         claims: &Value,
     ) -> Result<SignIn, Error> {
         let flow = client.initiate_auth_code_flow("User.Read", &"http://localhost:3000/x".parse().unwrap());
+        self.sign_in_by(flow, client, base, claims).await
+    }
+
+    /// As [`sign_in`](Self::sign_in), for a sign-in that was begun with options.
+    async fn sign_in_by(
+        &self,
+        flow: InitiateAuthCodeFlow,
+        client: &ConfidentialClient,
+        base: &str,
+        claims: &Value,
+    ) -> Result<SignIn, Error> {
         let flow = flow.await?;
         let url = flow.authorization_url();
         assert!(url.as_str().starts_with(&self.host), "the browser goes to the public address: {url}");

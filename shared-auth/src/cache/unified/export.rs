@@ -193,7 +193,7 @@ impl Export<'_> {
                 .with(Field::Username, "");
             people.push(Person {
                 realm: tenant.into(),
-                account: account.json().as_slice().into(),
+                account: account.plain_json().into(),
                 id_token: None,
                 family_id: None,
             });
@@ -272,7 +272,9 @@ impl Export<'_> {
     /// The tenant's id, where it is known.
     fn tenant(&self, tenant: &str, home: &str) -> String {
         let authority = &self.client.authority;
-        if tenant != authority.realm() {
+        // With B2C the realm of a user flow is the tenant and the flow; another flow's tenant is the same one.
+        let other_flow = authority.policy().is_some() && tenant.contains('/');
+        if tenant != authority.realm() && !other_flow {
             return tenant.to_owned();
         }
         match authority.tenant_id() {

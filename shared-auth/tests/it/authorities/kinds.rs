@@ -61,6 +61,57 @@ async fn b2c_signs_in_by_policy_and_takes_the_user_from_sub() {
 }
 
 #[tokio::test]
+async fn with_b2c_a_sign_in_may_go_by_another_user_flow_and_its_account_keeps_to_it() {
+    let provider = Provider::at(B2C).await;
+    let config =
+        EntraConfig::b2c(B2C.parse().unwrap(), "contoso.onmicrosoft.com", "B2C_1_sign_in", API, secret());
+    let client = provider.client(config);
+    let issuer = format!("{B2C}/{TENANT}/v2.0/");
+    for (policy, base) in [("B2C_1_sign_in", "/in"), ("b2c_1_edit", "/edit")] {
+        let document = format!("/contoso.onmicrosoft.com/{policy}/v2.0/{CONFIGURATION}");
+        provider.document(&document, &issuer, base).await;
+    }
+    let of = |policy: &str| id_token(&issuer, json!({"sub": USER, "tfp": policy, "ver": "1.0"}));
+    let redirect_uri = "http://localhost:3000/x".parse().unwrap();
+    let edit = || client.initiate_auth_code_flow("User.Read", &redirect_uri).user_flow("B2C_1_edit");
+
+    let signed_in = provider.sign_in(&client, "/in", &of("B2C_1_sign_in")).await.unwrap().account;
+    let edited = provider.sign_in_by(edit(), &client, "/edit", &of("B2C_1_edit")).await.unwrap().account;
+    // Renewed where each of them signed in, and from the cache afterwards.
+    for account in [&edited, &signed_in] {
+        client.acquire_token_silent(account, "User.Read").force_refresh().await.unwrap();
+        client.acquire_token_silent(account, "User.Read").await.unwrap();
+    }
+
+    assert_eq!(edited.home_account_id, format!("{USER}-b2c_1_edit.{TENANT}"), "as B2C names it");
+    assert_eq!(provider.token_paths().await, ["/in/token", "/edit/token", "/edit/token", "/in/token"]);
+}
+
+#[tokio::test]
+async fn an_answer_of_another_user_flow_than_the_one_that_was_chosen_signs_nobody_in() {
+    let provider = Provider::at(B2C).await;
+    let config =
+        EntraConfig::b2c(B2C.parse().unwrap(), "contoso.onmicrosoft.com", "B2C_1_sign_in", API, secret());
+    let client = provider.client(config);
+    let issuer = format!("{B2C}/{TENANT}/v2.0/");
+    let document = format!("/contoso.onmicrosoft.com/b2c_1_edit/v2.0/{CONFIGURATION}");
+    provider.document(&document, &issuer, "/edit").await;
+    let redirect_uri = "http://localhost:3000/x".parse().unwrap();
+    let claims = id_token(&issuer, json!({"sub": USER, "tfp": "B2C_1_sign_in", "ver": "1.0"}));
+
+    let edit = client.initiate_auth_code_flow("User.Read", &redirect_uri).user_flow("B2C_1_edit");
+    let sentence = refused(provider.sign_in_by(edit, &client, "/edit", &claims).await);
+    let nonsense =
+        client.initiate_auth_code_flow("User.Read", &redirect_uri).user_flow("../B2C_1_edit").await;
+    let entra = provider.client(EntraConfig::new(B2C.parse().unwrap(), TENANT, API, secret()));
+    let elsewhere = entra.initiate_auth_code_flow("User.Read", &redirect_uri).user_flow("B2C_1_edit").await;
+
+    assert!(sentence.contains("policy"), "{sentence}");
+    assert!(nonsense.unwrap_err().to_string().contains("must be the name of a user flow"));
+    assert!(elsewhere.unwrap_err().to_string().contains("this authority is not Azure AD B2C"));
+}
+
+#[tokio::test]
 async fn a_token_of_another_b2c_policy_is_refused() {
     for claims in [json!({"tfp": "B2C_1_edit"}), json!({"acr": "b2c_1_edit"}), json!({}), json!({"tfp": 7})] {
         let provider = Provider::at(B2C).await;

@@ -7,8 +7,8 @@ use entra_lab::EntraLab;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use shared_auth::{
-    ApiConfig, Caller, ConfidentialClient, ConfigError, EntraConfig, Error, ManualClock, TenantOnboarding,
-    TokenSource, UserAssertion,
+    ApiConfig, Caller, ConfidentialClient, ConfigError, EntraConfig, Env, Error, ManualClock,
+    TenantOnboarding, TokenSource, UserAssertion,
 };
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, ResponseTemplate};
@@ -190,6 +190,54 @@ async fn a_tenant_that_is_on_no_list_gets_in_if_the_program_says_so_and_while_it
     // Personal accounts were not asked for, whatever the program says.
     assert_eq!(refused(validator.validate(&access_token(CONSUMERS, CONSUMERS)).await), "tenant");
     assert_eq!(times(), 4);
+}
+
+#[tokio::test]
+async fn the_address_for_an_administrators_consent_names_the_application_and_leads_back() {
+    let lab = EntraLab::start().await.unwrap();
+    let client = ConfidentialClient::new(registration(&lab, WEB_APP)).unwrap();
+    let back = "http://localhost:3000/signin-oidc".parse().unwrap();
+    let ask = |scopes: &str| client.admin_consent_url(scopes, &back, "a state & more").unwrap();
+
+    for (url, path) in [(ask(""), "adminconsent"), (ask("User.Read"), "v2.0/adminconsent")] {
+        assert_eq!(url.path(), format!("/{}/{path}", lab.tenant_id()));
+        let page = reqwest::get(url.clone()).await.unwrap();
+        assert_eq!(page.status(), 200, "{url}");
+        let page = page.text().await.unwrap();
+        assert!(page.contains("web-app") && page.contains("a state &#38; more"), "{page}");
+    }
+    let elsewhere = ConfidentialClient::new(EntraConfig::adfs(HOST.parse().unwrap(), API, secret())).unwrap();
+    assert!(elsewhere.admin_consent_url("", &back, "s").is_err());
+}
+
+#[test]
+fn the_list_of_tenants_comes_from_the_environment_and_only_where_there_are_several() {
+    let read = |tenant: &str, list: &str| {
+        let settings = [
+            ("AZURE_TENANT_ID", tenant),
+            ("AZURE_CLIENT_ID", API),
+            ("AZURE_CLIENT_SECRET", "s3cret"),
+            ("ALLOWED_TENANTS", list),
+        ];
+        Env::from_pairs(settings)
+            .read(EntraConfig::from_env_with_tenants)
+            .map(|config| config.allowed_tenants)
+    };
+    let shouted = OTHER_TENANT.to_uppercase();
+
+    assert_eq!(
+        read("organizations", &format!("{TENANT}, {shouted}")),
+        Ok(vec![TENANT.to_owned(), OTHER_TENANT.to_owned()])
+    );
+    assert_eq!(read(TENANT, ""), Ok(Vec::new()));
+    for (tenant, list, reason) in [
+        (TENANT, OTHER_TENANT, "is for an authority of several tenants"),
+        ("organizations", "contoso.onmicrosoft.com", "must be ids of tenants"),
+        ("organizations", ",", "must be ids of tenants"),
+    ] {
+        let error = read(tenant, list).unwrap_err().to_string();
+        assert!(error.contains("ALLOWED_TENANTS") && error.contains(reason), "{error}");
+    }
 }
 
 #[tokio::test]
