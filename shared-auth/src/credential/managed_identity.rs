@@ -81,8 +81,9 @@ struct Inner {
 impl ManagedIdentity {
     /// A token for a resource: `https://vault.azure.net`, with or without `/.default`.
     ///
-    /// From the cache until five minutes before it ends; one request however many callers ask. A machine that has just
-    /// been started, or had an identity added, may make this wait a minute.
+    /// From the cache until five minutes before it ends; one request however many callers ask. A token of two hours or
+    /// more is renewed in the background from the middle of its life on. A machine that has just been started, or had an
+    /// identity added, may make this wait a minute.
     ///
     /// # Errors
     /// [`Error::Refused`] where the machine has no such identity, [`Error::Transport`] where there is no usable answer,
@@ -102,7 +103,9 @@ impl ManagedIdentity {
                 let token =
                     this.endpoint.ask(&this.http, &this.id, &resource, this.pause, &this.clock).await?;
                 let now = this.clock.now();
-                let token = CachedToken::new(token.access_token, scopes, token.expires_at, now);
+                let refresh_at = token.refresh_in.map(|refresh_in| now + refresh_in);
+                let token = CachedToken::new(token.access_token, scopes, token.expires_at, now)
+                    .refreshed_at(refresh_at);
                 Ok(this.tokens.cache.store(&partition, token, None, None))
             }
         };

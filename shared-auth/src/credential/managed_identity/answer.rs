@@ -19,7 +19,13 @@ pub(super) const TRIED: &str = "asking the machine for a token of its managed id
 pub(super) struct MachineToken {
     pub access_token: AccessToken<App>,
     pub expires_at: Timestamp,
+    /// After which time a successor should be fetched.
+    pub refresh_in: Option<SignedDuration>,
 }
+
+/// From this lifetime on half of it is time enough for a successor: the endpoint itself names none, and a machine whose
+/// endpoint fails for an hour then still has a token. Microsoft's libraries do the same.
+const LONG: SignedDuration = SignedDuration::from_hours(2);
 
 #[derive(Deserialize)]
 struct Body {
@@ -28,6 +34,8 @@ struct Body {
     expires_in: Option<Number>,
     #[serde(default)]
     expires_on: Option<Number>,
+    #[serde(default)]
+    refresh_in: Option<Number>,
 }
 
 /// Numbers that are sent as numbers or as text.
@@ -80,7 +88,11 @@ pub(super) fn read(
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(unusable(url, "the answer holds a token that cannot be sent").into());
     }
-    Ok(MachineToken { access_token: AccessToken::new(text), expires_at })
+    let named = body.refresh_in.as_ref().and_then(Number::value).filter(|seconds| *seconds > 0);
+    let lifetime = expires_at.duration_since(now);
+    let refresh_in =
+        named.map(SignedDuration::from_secs).or_else(|| (lifetime >= LONG).then(|| lifetime / 2));
+    Ok(MachineToken { access_token: AccessToken::new(text), expires_at, refresh_in })
 }
 
 /// An answer, or a setting, that does not help.

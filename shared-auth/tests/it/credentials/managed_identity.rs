@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde_json::json;
 use shared_auth::{
-    ClientCredential, Env, Error, ManagedIdentity, ManagedIdentityBuilder, ManagedIdentityId, ManualClock,
-    TokenSource,
+    CacheRefreshReason, ClientCredential, Env, Error, ManagedIdentity, ManagedIdentityBuilder,
+    ManagedIdentityId, ManualClock, TokenSource,
 };
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -81,6 +81,35 @@ async fn five_minutes_before_the_end_the_machine_is_asked_again() {
     clock.advance(SignedDuration::from_secs(2));
 
     assert_eq!(identity.acquire_token(GRAPH).await.unwrap().source, TokenSource::IdentityProvider);
+}
+
+#[tokio::test]
+async fn a_token_for_a_day_is_renewed_from_the_middle_of_its_life_on_while_it_serves() {
+    let long = |text: &str| {
+        ResponseTemplate::new(200).set_body_json(json!({ "access_token": text, "expires_in": "86400" }))
+    };
+    let server = MockServer::start().await;
+    for text in ["first", "second"] {
+        Mock::given(method("GET")).respond_with(long(text)).up_to_n_times(1).mount(&server).await;
+    }
+    let clock = ManualClock::at(now());
+    let identity =
+        at(&server, ManagedIdentityId::SystemAssigned).clock(Arc::new(clock.clone())).build().unwrap();
+    identity.acquire_token(GRAPH).await.unwrap();
+
+    clock.advance(SignedDuration::from_secs(43_199));
+    assert_eq!(
+        identity.acquire_token(GRAPH).await.unwrap().refresh_reason,
+        CacheRefreshReason::NotApplicable
+    );
+    clock.advance(SignedDuration::from_secs(1));
+    let in_the_middle = identity.acquire_token(GRAPH).await.unwrap();
+    assert_eq!(in_the_middle.access_token.expose_secret(), "first", "nobody waits");
+    assert_eq!(in_the_middle.refresh_reason, CacheRefreshReason::ProactivelyRefreshed);
+    while identity.acquire_token(GRAPH).await.unwrap().access_token.expose_secret() != "second" {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.received_requests().await.unwrap().len(), 2);
 }
 
 #[tokio::test]
