@@ -119,9 +119,14 @@ impl<'a> Entity<'a> {
         !bearer || kind.to_ascii_lowercase().ends_with("_with_authscheme") || self.more.iter().any(binds)
     }
 
+    /// As JSON, wiped when it is dropped, for it may hold a token.
+    pub fn json(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(self.plain_json())
+    }
+
     /// As JSON. Dates stay text, and a member that is not known to be anything is not written: MSAL.NET and MSAL Go
     /// refuse a whole document for one date that is none.
-    pub fn json(&self) -> Zeroizing<Vec<u8>> {
+    pub fn plain_json(&self) -> Vec<u8> {
         let texts = || {
             Field::ALL
                 .iter()
@@ -129,15 +134,15 @@ impl<'a> Entity<'a> {
         };
         let long: usize = texts().map(|(name, text)| name.len() + text.len() + 6).sum();
         // With room enough from the start: a buffer that grows leaves copies of tokens behind.
-        let mut json = Zeroizing::new(Vec::with_capacity(2 * long + 64 * self.more.len()));
+        let mut json = Vec::with_capacity(2 * long + 64 * self.more.len());
         json.push(b'{');
         for (name, text) in texts() {
             name_of_member(&mut json, name);
-            let _ = serde_json::to_writer(&mut *json, text);
+            let _ = serde_json::to_writer(&mut json, text);
         }
         for (name, value) in &self.more {
             name_of_member(&mut json, name);
-            let _ = serde_json::to_writer(&mut *json, value);
+            let _ = serde_json::to_writer(&mut json, value);
         }
         json.push(b'}');
         json

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use quick_cache::Equivalent;
 use secrecy::SecretString;
 
 use super::document::{Document, Section};
@@ -70,8 +71,17 @@ struct Plan<'a, 'd> {
 /// A user in a tenant.
 struct Known {
     account: Account,
+    /// Of the user's tokens there.
+    partition: PartitionKey,
     /// There may be tokens of users without an entry for the user.
     person: Option<Person>,
+}
+
+impl Known {
+    fn new(client: &Inner, account: Account, person: Option<Person>) -> Self {
+        let partition = client.account_partition(&account, None).to_key();
+        Self { account, partition, person }
+    }
 }
 
 /// What comes into a partition of users' tokens.
@@ -137,11 +147,12 @@ impl<'a, 'd> Plan<'a, 'd> {
         };
         let person = Person {
             realm: account.tenant_id.as_str().into(),
-            account: entity.json().as_slice().into(),
+            account: entity.plain_json().into(),
             id_token: None,
             family_id: None,
         };
-        self.people.entry(home).or_default().push(Known { account, person: Some(person) });
+        let known = Known::new(self.client, account, Some(person));
+        self.people.entry(home).or_default().push(known);
         true
     }
 
@@ -171,7 +182,11 @@ impl<'a, 'd> Plan<'a, 'd> {
             TokenDigest::parse(home_or_hash)
                 .map(|hash| PartitionRef::assertion_hash(owner, realm, &hash).to_key())
         } else {
-            Some(PartitionRef::account(owner, &*realm, home_or_hash).to_key())
+            let partition = PartitionRef::account(owner, &*realm, home_or_hash);
+            let known = self.people.get(home_or_hash).into_iter().flatten();
+            // The name of a partition takes a hash; mostly there is one already.
+            let same = { known }.find(|known| partition.equivalent(&known.partition));
+            Some(same.map_or_else(|| partition.to_key(), |known| known.partition.clone()))
         };
         let Some((key, token)) = key.zip(token::<User>(entity, secret, scopes, self.now)) else {
             return false;
@@ -197,16 +212,14 @@ impl<'a, 'd> Plan<'a, 'd> {
         }
         // Of one whose age nobody knows, one that we have is the successor.
         let at = entity.time(Field::LastModificationTime).map_or(1, |time| milliseconds(time.min(self.now)));
-        let client = self.client;
         for known in self.known(home) {
             if let (Some(person), Some(family)) = (&mut known.person, entity.get(Field::FamilyId)) {
                 person.family_id = Some(family.into());
             }
         }
-        let accounts = self.people.get(home).map(Vec::as_slice).unwrap_or_default();
-        for key in accounts.iter().map(|known| client.account_partition(&known.account, None).to_key()) {
-            let held = self.users.entry(key).or_default();
-            held.user = Some(home.to_owned());
+        for known in self.people.get(home).into_iter().flatten() {
+            let held = self.users.entry(known.partition.clone()).or_default();
+            held.user.get_or_insert_with(|| home.to_owned());
             if held.refresh_token.as_ref().is_none_or(|(_, before)| *before < at) {
                 held.refresh_token = Some((RefreshToken::new(secret), at));
             }
@@ -251,12 +264,10 @@ impl<'a, 'd> Plan<'a, 'd> {
 
     /// The user in every tenant, the one at home at least.
     fn known(&mut self, home: &'d str) -> &mut [Known] {
+        let client = self.client;
         self.people.entry(home).or_insert_with(|| {
             let (home_account_id, tenant_id) = (home.to_owned(), utid(home).to_owned());
-            vec![Known {
-                account: Account { home_account_id, tenant_id, username: String::new() },
-                person: None,
-            }]
+            vec![Known::new(client, Account { home_account_id, tenant_id, username: String::new() }, None)]
         })
     }
 
@@ -323,13 +334,12 @@ impl<'a, 'd> Plan<'a, 'd> {
             self.users.values().filter_map(|held| held.user.as_deref()).collect();
         let mut accounts = HashMap::new();
         for (home, people) in self.people {
-            for Known { account, person } in people {
+            for Known { account, partition, person } in people {
                 if let Some(person) = person {
                     self.client.ledger.add(home, person);
                 }
                 // Where one partition is for all tenants of a user, the one that is configured counts.
                 let own = account.tenant_id.eq_ignore_ascii_case(self.client.authority.tenant());
-                let partition = self.client.account_partition(&account, None).to_key();
                 if with_tokens.contains(home) && (own || !accounts.contains_key(&partition)) {
                     accounts.insert(partition, account);
                 }

@@ -77,7 +77,7 @@ impl Ledger {
             entity.more.push(("name".into(), name.into()));
         }
         let realm = account.tenant_id.as_str().into();
-        let (account_entry, id_token) = (entity.json().as_slice().into(), Some(SecretString::from(id_token)));
+        let (account_entry, id_token) = (entity.plain_json().into(), Some(SecretString::from(id_token)));
         let person = Person { realm, account: account_entry, id_token, family_id: None };
         self.add(&account.home_account_id, person);
     }
@@ -100,10 +100,17 @@ impl Ledger {
     }
 
     pub(super) fn add(&self, home: &str, person: Person) {
-        let before = self.people(home);
-        let others = before.iter().filter(|other| !other.realm.eq_ignore_ascii_case(&person.realm)).cloned();
-        let all: Arc<[Person]> = others.chain([person.clone()]).collect();
-        self.people.insert(home.to_ascii_lowercase().into(), all);
+        let home: Box<str> = home.to_ascii_lowercase().into();
+        let all: Arc<[Person]> = match self.people.get(&home) {
+            // Moved and not copied: an ID token is wiped wherever it was.
+            None => Arc::new([person]),
+            Some(before) => {
+                let differs = |other: &&Person| !other.realm.eq_ignore_ascii_case(&person.realm);
+                let others: Vec<Person> = before.iter().filter(differs).cloned().collect();
+                others.into_iter().chain([person]).collect()
+            }
+        };
+        self.people.insert(home, all);
     }
 
     /// Forgets a user, whatever the tenant.
