@@ -11,7 +11,7 @@ pub const LISTEN: &str = "127.0.0.1:4000";
 
 /// Each field names its variables; `.env.example` explains them.
 pub struct Settings {
-    /// `AZURE_…`: the registration of this API.
+    /// `AZURE_…`, `ALLOWED_TENANTS`: the registration of this API, and whose tokens it takes.
     pub entra: EntraConfig,
     /// `API_…`, `TOKEN_CLOCK_SKEW_SECONDS`, `JWKS_MIN_REFRESH_SECONDS`: whom it lets in.
     pub api: ApiConfig,
@@ -28,7 +28,7 @@ pub struct Settings {
 impl Settings {
     /// Reads the variables; `None` means that a problem was noted.
     pub fn from_env(env: &mut Env) -> Option<Self> {
-        let entra = EntraConfig::from_env(env);
+        let entra = EntraConfig::from_env_with_tenants(env);
         let api = ApiConfig::from_env(env, entra.as_ref());
         let graph = shared_auth::url_or(env, "GRAPH_BASE_URL", shared_auth::GRAPH);
         let redis = RedisCache::from_env(env);

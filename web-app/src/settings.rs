@@ -11,7 +11,7 @@ pub const LISTEN: &str = "127.0.0.1:3000";
 
 /// Each field names its variable; `.env.example` explains them.
 pub struct Settings {
-    /// `AZURE_…`: the registration of this app.
+    /// `AZURE_…`, `ALLOWED_TENANTS`: the registration of this app, and whose users may sign in.
     pub entra: EntraConfig,
     /// `GRAPH_BASE_URL`.
     pub graph: Url,
@@ -40,7 +40,7 @@ pub struct Settings {
 impl Settings {
     /// Reads the variables; `None` means that a problem was noted.
     pub fn from_env(env: &mut Env) -> Option<Self> {
-        let entra = EntraConfig::from_env(env);
+        let entra = EntraConfig::from_env_with_tenants(env);
         let graph = shared_auth::url_or(env, "GRAPH_BASE_URL", shared_auth::GRAPH);
         let api = shared_auth::url(env, "API_BASE_URL");
         let api_scopes = env.required::<String>("API_SCOPES");

@@ -34,7 +34,7 @@ pub(super) fn tenant(entra: &EntraConfig, deployment: &Deployment, note: &mut im
             Lint::OpenToAllTenants,
             format!(
                 "with the authority {tenant} the API lets in users of every tenant; list those that are meant in \
-             allowed_tenants, or check the tenant in your own code"
+             ALLOWED_TENANTS (allowed_tenants), or check the tenant in your own code"
             ),
         );
     }

@@ -60,6 +60,33 @@ async fn the_client_introduces_itself_under_its_own_name() {
 }
 
 #[tokio::test]
+async fn a_program_that_has_a_name_and_a_version_says_them_in_every_token_request() {
+    let (server, _) = authority(token()).await;
+    let secret = ClientCredential::secret("s3cret");
+    let config = EntraConfig::new(server.uri().parse().unwrap(), TENANT, DAEMON, secret);
+    let named = |name: &str, version: &str| {
+        let (client_name, client_version) = (Some(name.to_owned()), Some(version.to_owned()));
+        ConfidentialClient::new(EntraConfig { client_name, client_version, ..config.clone() })
+    };
+
+    for client in [named("order book", "2.1.0").unwrap(), named("", "").unwrap()] {
+        client.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap();
+    }
+
+    let requests = server.received_requests().await.unwrap();
+    let said = requests.iter().filter(|request| request.method == "POST").map(|post| {
+        ["x-app-name", "x-app-ver"]
+            .map(|name| post.headers.get(name).map(|value| value.to_str().unwrap().to_owned()))
+    });
+    let said: Vec<_> = said.collect();
+    assert_eq!(said, [[Some("order book".to_owned()), Some("2.1.0".to_owned())], [None, None]]);
+    for bad in ["a\r\nx: y", "\u{e9}t\u{e9}", &"x".repeat(65)] {
+        let error = named(bad, "1").unwrap_err().to_string();
+        assert!(error.contains("client_name") && !error.contains(bad), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn every_request_carries_an_id_and_no_two_acquisitions_the_same() {
     let (server, client) = authority(token()).await;
 

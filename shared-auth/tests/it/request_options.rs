@@ -231,11 +231,15 @@ async fn a_capable_client_gets_capable_tokens_and_still_has_a_cache() {
 }
 
 #[test]
-fn capabilities_come_from_a_file_with_microsofts_names() {
-    let file = format!(
-        r#"{{ "AzureAd": {{ "TenantId": "{TENANT}", "ClientId": "{DAEMON}", "ClientSecret": "s", "ClientCapabilities": ["cp1"] }} }}"#
-    );
-    let settings = shared_auth::Settings::from_json(&file).unwrap();
+fn what_a_client_says_about_itself_comes_from_a_file_with_microsofts_names() {
+    let file = json!({ "AzureAd": {
+        "TenantId": TENANT, "ClientId": DAEMON, "ClientSecret": "s", "ClientCapabilities": ["cp1"],
+        "ClientName": "order book", "ClientVersion": "2.1.0",
+    } });
+    let settings = shared_auth::Settings::from_json(&file.to_string()).unwrap();
 
     assert_eq!(settings.entra.client_capabilities, ["cp1"]);
+    assert_eq!(settings.entra.client_name.as_deref(), Some("order book"));
+    assert_eq!(settings.entra.client_version.as_deref(), Some("2.1.0"));
+    assert!(settings.ignored.is_empty(), "{:?}", settings.ignored);
 }

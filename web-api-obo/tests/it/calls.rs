@@ -62,6 +62,21 @@ fn is_api(client: impl std::fmt::Display) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn for_several_tenants_it_serves_those_on_its_list_and_nobody_else() {
+    for (listed, status) in
+        [("10000000-0000-4000-8000-000000000001", 200), (OTHER.trim_start_matches("api://"), 401)]
+    {
+        let settings = [("AZURE_TENANT_ID", "organizations"), ("ALLOWED_TENANTS", listed)];
+        let api = Api::start_with(&settings).await;
+        let token = api.user_token("alice").await;
+
+        let answer = api.get("/api/profile").bearer_auth(token).send().await.unwrap();
+
+        assert_eq!(answer.status(), status, "{listed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_for_another_api_is_refused() {
     let api = Api::start().await;
     let token = api.app_token(OTHER).await;
