@@ -22,6 +22,7 @@ mod desktop;
 mod diagnosis;
 mod downstream;
 mod jwt_rejections;
+mod known_bugs;
 mod lint;
 mod long_running;
 mod loops;
