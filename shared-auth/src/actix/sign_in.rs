@@ -115,13 +115,15 @@ pub struct SignInRoutes {
     options: SignInOptions,
     sessions: Sessions,
     response_mode: ResponseMode,
+    /// Paths, and the user flow that each of them begins.
+    user_flows: Vec<(String, String)>,
 }
 
 impl SignInRoutes {
     /// The routes for a client. Make them once, outside the factory of the app.
     pub fn new(client: ConfidentialClient, options: SignInOptions) -> Self {
         let sessions = Sessions::in_memory(client.inner.clock.clone());
-        Self { client, options, sessions, response_mode: ResponseMode::Query }
+        Self { client, options, sessions, response_mode: ResponseMode::Query, user_flows: Vec::new() }
     }
 
     /// How Entra's answer comes back; in the address by default. As a form, no address and no history ever holds the
@@ -152,6 +154,24 @@ impl SignInRoutes {
         self
     }
 
+    /// A further way to Azure AD B2C: a GET of `path` begins a sign-in by this user flow, to edit a profile or to reset a
+    /// password, and takes `return_to` as `/auth/sign-in` does. The user is signed in with what comes of it.
+    ///
+    /// ```no_run
+    /// # fn example(client: shared_auth::ConfidentialClient, options: shared_auth::actix::SignInOptions) {
+    /// use shared_auth::actix::SignInRoutes;
+    ///
+    /// let sign_in = SignInRoutes::new(client, options)
+    ///     .user_flow("/auth/edit-profile", "B2C_1_edit_profile")
+    ///     .user_flow("/auth/reset-password", "B2C_1_reset_password");
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn user_flow(mut self, path: impl Into<String>, policy: impl Into<String>) -> Self {
+        self.user_flows.push((path.into(), policy.into()));
+        self
+    }
+
     /// Keeps the sessions in a Redis, so that every replica of the app knows them; `None` leaves them in memory.
     ///
     /// While Redis is away nobody can sign in or out, pages for everybody go on, and whoever was signed in still is
@@ -176,6 +196,9 @@ impl SignInRoutes {
         let mut answers = web::resource(CALLBACK).route(web::get().to(callback::callback));
         if self.response_mode == ResponseMode::FormPost {
             answers = answers.route(web::post().to(callback::posted_callback));
+        }
+        for (path, _) in &self.user_flows {
+            app.route(path, web::get().to(start::start));
         }
         app.app_data(web::Data::new(self.clone()))
             .route(SIGN_IN, web::get().to(start::start))

@@ -50,6 +50,9 @@ pub(super) async fn start(
     };
     let mut flow =
         routes.client.initiate_auth_code_flow(scopes, &routes.own_address(CALLBACK)).response_mode(mode);
+    if let Some((_, policy)) = routes.user_flows.iter().find(|(path, _)| path == request.path()) {
+        flow = flow.user_flow(policy);
+    }
     if let Some(claims) = step_up.as_ref().and_then(|step_up| step_up.claims.clone()) {
         flow = flow.claims(claims);
     }

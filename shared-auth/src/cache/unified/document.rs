@@ -4,14 +4,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::MsalCacheError;
-use super::entity::{Entity, Entry, Text, name_of_member};
+use super::entity::{Entity, Entry, name_of_member};
+use super::reader::{Broken, Reader};
 
 /// A member of the root that holds entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,101 +59,40 @@ impl<'a> Document<'a> {
             let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
             MsalCacheError::NotJson { line, column: before.len() - line_begins + 1 }
         })?;
-        // The library's own message would quote a piece of the document.
-        let document: Self = serde_json::from_str(text)
-            .map_err(|error| MsalCacheError::NotJson { line: error.line(), column: error.column() })?;
+        let mut document = Self::default();
+        if document.read(&mut Reader::new(text)).is_err() {
+            return Err(MsalCacheError::not_json(text));
+        }
         match document.no_object {
             Some(section) => Err(MsalCacheError::NotACache(section.name())),
             None => Ok(document),
         }
     }
 
-    pub fn section(&self, section: Section) -> &[(Cow<'a, str>, Entry<'a>)] {
-        &self.sections[section as usize]
-    }
-}
-
-impl<'de> Deserialize<'de> for Document<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Root;
-        impl<'de> Visitor<'de> for Root {
-            type Value = Document<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a token cache")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document<'de>, A::Error> {
-                let mut document = Document::default();
-                while let Some(Text(name)) = map.next_key()? {
-                    match Section::ALL.into_iter().find(|section| section.name() == name) {
-                        Some(section) => match map.next_value()? {
-                            Entries::Found(entries) => document.sections[section as usize].extend(entries),
-                            Entries::NoObject => document.no_object = Some(section),
-                        },
-                        None => document.unknown.push((name, map.next_value()?)),
+    fn read(&mut self, reader: &mut Reader<'a>) -> Result<(), Broken> {
+        reader.object(|reader, name| {
+            match Section::ALL.into_iter().find(|section| section.name() == name) {
+                Some(section) if reader.is_at(b'{') => {
+                    let entries = &mut self.sections[section as usize];
+                    reader.object(|reader, key| {
+                        entries.push((key, Entry::read(reader)?));
+                        Ok(())
+                    })?;
+                }
+                Some(section) => {
+                    if !reader.value()?.is_null() {
+                        self.no_object = Some(section);
                     }
                 }
-                Ok(document)
+                None => self.unknown.push((name, reader.value()?)),
             }
-        }
-        deserializer.deserialize_map(Root)
+            Ok(())
+        })?;
+        reader.end()
     }
-}
 
-enum Entries<'a> {
-    Found(Vec<(Cow<'a, str>, Entry<'a>)>),
-    NoObject,
-}
-
-impl<'de> Deserialize<'de> for Entries<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
-            type Value = Entries<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("entries")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(Text(key)) = map.next_key()? {
-                    entries.push((key, map.next_value()?));
-                }
-                Ok(Entries::Found(entries))
-            }
-
-            fn visit_unit<E>(self) -> Result<Entries<'de>, E> {
-                Ok(Entries::Found(Vec::new()))
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Entries<'de>, E> {
-                Ok(Entries::NoObject)
-            }
-
-            fn visit_u64<E>(self, _: u64) -> Result<Entries<'de>, E> {
-                Ok(Entries::NoObject)
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Entries<'de>, E> {
-                Ok(Entries::NoObject)
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Entries<'de>, E> {
-                Ok(Entries::NoObject)
-            }
-
-            fn visit_str<E>(self, _: &str) -> Result<Entries<'de>, E> {
-                Ok(Entries::NoObject)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entries<'de>, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Entries::NoObject)
-            }
-        }
-        deserializer.deserialize_any(Keys)
+    pub fn section(&self, section: Section) -> &[(Cow<'a, str>, Entry<'a>)] {
+        &self.sections[section as usize]
     }
 }
 
@@ -283,6 +221,20 @@ mod tests {
             let _ = Document::parse(&bytes);
             let _ = Document::parse(text.as_bytes());
             let _ = Document::parse(format!("{{\"AccessToken\":{{\"a\":{text}}}}}").as_bytes());
+        }
+
+        #[test]
+        fn what_is_json_is_for_serde_json_to_say(json in any_json(), cut in 0..40usize, byte in any::<u8>(), pretty: bool) {
+            let root = json!({ "AccessToken": { "k": json }, "other": json });
+            let text = if pretty { serde_json::to_string_pretty(&root) } else { serde_json::to_string(&root) }.unwrap();
+            let mut bytes = text.into_bytes();
+            let at = cut % bytes.len();
+            prop_assert!(Document::parse(&bytes).is_ok());
+            bytes[at] = byte;
+            let is_json = serde_json::from_slice::<Value>(&bytes).is_ok_and(|value| value.is_object());
+            prop_assert_eq!(!matches!(Document::parse(&bytes), Err(MsalCacheError::NotJson { .. } | MsalCacheError::Protected)), is_json);
+            bytes.truncate(at);
+            prop_assert!(Document::parse(&bytes).is_err());
         }
 
         #[test]

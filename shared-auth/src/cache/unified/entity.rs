@@ -4,12 +4,11 @@
 //! an application's home account). Nothing is lost: what is read can be written again.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use zeroize::Zeroizing;
+
+use super::reader::{Broken, Reader};
 
 macro_rules! fields {
     ($($variant:ident = $name:literal,)*) => {
@@ -124,9 +123,15 @@ impl<'a> Entity<'a> {
         Zeroizing::new(self.plain_json())
     }
 
+    /// As JSON, of an entry without a token.
+    pub fn text(&self) -> String {
+        // serde_json writes UTF-8 and nothing else.
+        String::from_utf8(self.plain_json()).unwrap_or_default()
+    }
+
     /// As JSON. Dates stay text, and a member that is not known to be anything is not written: MSAL.NET and MSAL Go
     /// refuse a whole document for one date that is none.
-    pub fn plain_json(&self) -> Vec<u8> {
+    fn plain_json(&self) -> Vec<u8> {
         let texts = || {
             Field::ALL
                 .iter()
@@ -166,121 +171,30 @@ pub(super) enum Entry<'a> {
     Other(Value),
 }
 
-/// The value of a member: text, mostly.
-enum Member<'a> {
-    Text(Cow<'a, str>),
-    Other(Value),
-}
-
-/// Text that is borrowed where it holds no escape.
-pub(super) struct Text<'a>(pub Cow<'a, str>);
-
-/// The visits that end in a value without a meaning here.
-macro_rules! other_values {
-    ($found:path) => {
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a value")
+impl<'a> Entry<'a> {
+    pub fn read(reader: &mut Reader<'a>) -> Result<Self, Broken> {
+        if !reader.is_at(b'{') {
+            return Ok(Self::Other(reader.value()?));
         }
-
-        fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-            Ok($found(value.into()))
-        }
-
-        fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-            Ok($found(value.into()))
-        }
-
-        fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-            Ok($found(value.into()))
-        }
-
-        fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-            Ok($found(value.into()))
-        }
-
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok($found(Value::Null))
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-            Value::deserialize(SeqAccessDeserializer::new(seq)).map($found)
-        }
-    };
-}
-
-impl<'de> Deserialize<'de> for Entry<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Entry<'de>;
-
-            other_values!(Entry::Other);
-
-            fn visit_str<E>(self, text: &str) -> Result<Entry<'de>, E> {
-                Ok(Entry::Other(text.into()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entry<'de>, A::Error> {
-                let mut entity = Box::<Entity<'de>>::default();
-                while let Some(Text(name)) = map.next_key()? {
-                    match (Field::of(&name), map.next_value()?) {
-                        (Some(field), Member::Text(text)) => entity.known[field as usize] = Some(text),
-                        (Some(field), Member::Other(Value::Number(number))) => {
-                            entity.known[field as usize] = Some(number.to_string().into());
-                        }
-                        (_, Member::Text(text)) => entity.more.push((name, text.into_owned().into())),
-                        (_, Member::Other(value)) => entity.more.push((name, value)),
-                    }
+        let mut entity = Box::<Entity<'a>>::default();
+        reader.object(|reader, name| {
+            let field = Field::of(&name);
+            if reader.is_at(b'"') {
+                let text = reader.text()?;
+                match field {
+                    Some(field) => entity.known[field as usize] = Some(text),
+                    None => entity.more.push((name, text.into_owned().into())),
                 }
-                Ok(Entry::Entity(entity))
+                return Ok(());
             }
-        }
-        deserializer.deserialize_any(Members)
-    }
-}
-
-impl<'de> Deserialize<'de> for Member<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Anything;
-        impl<'de> Visitor<'de> for Anything {
-            type Value = Member<'de>;
-
-            other_values!(Member::Other);
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Member<'de>, E> {
-                Ok(Member::Text(Cow::Borrowed(text)))
+            match (field, reader.value()?) {
+                (Some(field), Value::Number(number)) => {
+                    entity.known[field as usize] = Some(number.to_string().into());
+                }
+                (_, value) => entity.more.push((name, value)),
             }
-
-            fn visit_str<E>(self, text: &str) -> Result<Member<'de>, E> {
-                Ok(Member::Text(Cow::Owned(text.to_owned())))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Member<'de>, A::Error> {
-                Value::deserialize(MapAccessDeserializer::new(map)).map(Member::Other)
-            }
-        }
-        deserializer.deserialize_any(Anything)
-    }
-}
-
-impl<'de> Deserialize<'de> for Text<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Borrowing;
-        impl<'de> Visitor<'de> for Borrowing {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Borrowing)
+            Ok(())
+        })?;
+        Ok(Self::Entity(entity))
     }
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::document::{Section, Writer};
 use super::entity::{Entity, Entry, Field};
 use super::ledger::{Aside, Person};
+use super::reader::Reader;
 use super::{MsalCache, MsalExport};
 use crate::authority::AuthorityKind;
 use crate::cache::key::{Filed, Id};
@@ -193,13 +194,15 @@ impl Export<'_> {
                 .with(Field::Username, "");
             people.push(Person {
                 realm: tenant.into(),
-                account: account.plain_json().into(),
+                account: account.text().into(),
                 id_token: None,
                 family_id: None,
             });
         }
         for person in people {
-            let Ok(Entry::Entity(mut account)) = serde_json::from_slice(&person.account) else { continue };
+            let Ok(Entry::Entity(mut account)) = Entry::read(&mut Reader::new(&person.account)) else {
+                continue;
+            };
             account.set(Field::Environment, self.environment.to_owned());
             if account.get(Field::AuthorityType).is_none() {
                 let kind = match self.client.authority.kind() {

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use quick_cache::Equivalent;
+use quick_cache::{DefaultHashBuilder, Equivalent};
 use secrecy::SecretString;
 
 use super::document::{Document, Section};
@@ -55,14 +55,17 @@ impl ConfidentialClient {
     }
 }
 
+/// By keys out of a document, so with a hash that nobody can foresee; a faster one than the usual.
+type Map<K, V> = HashMap<K, V, DefaultHashBuilder>;
+
 /// What is to be done with a document.
 struct Plan<'a, 'd> {
     client: &'a Inner,
     now: Timestamp,
     /// By home account id, one for each tenant.
-    people: HashMap<&'d str, Vec<Known>>,
-    apps: HashMap<PartitionKey, Vec<Arc<CachedToken<App>>>>,
-    users: HashMap<PartitionKey, Held>,
+    people: Map<&'d str, Vec<Known>>,
+    apps: Map<PartitionKey, Vec<Arc<CachedToken<App>>>>,
+    users: Map<PartitionKey, Held>,
     aside: Vec<(Section, &'d str, Kept)>,
     more: Vec<(Id, More)>,
     done: MsalImport,
@@ -97,9 +100,9 @@ impl<'a, 'd> Plan<'a, 'd> {
         Self {
             client,
             now: client.clock.now(),
-            people: HashMap::new(),
-            apps: HashMap::new(),
-            users: HashMap::new(),
+            people: Map::default(),
+            apps: Map::default(),
+            users: Map::default(),
             aside: Vec::new(),
             more: Vec::new(),
             done: MsalImport::default(),
@@ -147,7 +150,7 @@ impl<'a, 'd> Plan<'a, 'd> {
         };
         let person = Person {
             realm: account.tenant_id.as_str().into(),
-            account: entity.plain_json().into(),
+            account: entity.text().into(),
             id_token: None,
             family_id: None,
         };
@@ -330,9 +333,9 @@ impl<'a, 'd> Plan<'a, 'd> {
 
     fn carry_out(mut self, document: &Document<'_>) -> Result<MsalImport, MsalCacheError> {
         self.keep_aside(document)?;
-        let with_tokens: HashSet<&str> =
+        let with_tokens: HashSet<&str, DefaultHashBuilder> =
             self.users.values().filter_map(|held| held.user.as_deref()).collect();
-        let mut accounts = HashMap::new();
+        let mut accounts = Map::default();
         for (home, people) in self.people {
             for Known { account, partition, person } in people {
                 if let Some(person) = person {

@@ -34,7 +34,7 @@ pub(crate) struct Ledger {
 pub(super) struct Person {
     pub realm: Box<str>,
     /// The entry of the section `Account`, as JSON.
-    pub account: Box<[u8]>,
+    pub account: Box<str>,
     pub id_token: Option<SecretString>,
     /// Of the refresh token: the family of applications that may share it.
     pub family_id: Option<Box<str>>,
@@ -77,7 +77,7 @@ impl Ledger {
             entity.more.push(("name".into(), name.into()));
         }
         let realm = account.tenant_id.as_str().into();
-        let (account_entry, id_token) = (entity.plain_json().into(), Some(SecretString::from(id_token)));
+        let (account_entry, id_token) = (entity.text().into(), Some(SecretString::from(id_token)));
         let person = Person { realm, account: account_entry, id_token, family_id: None };
         self.add(&account.home_account_id, person);
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `entity.rs` | one entry: the members that have a meaning, and everything else as it came |
 //! | `document.rs` | the whole: five sections of entries; read leniently entry by entry, written strictly |
+//! | `reader.rs` | the JSON of it, read fast |
 //! | `import.rs`, `export.rs` | between a document and the caches of a client |
 //! | `ledger.rs` | what a document holds and the caches do not: people, ID tokens, other applications' entries |
 //!
@@ -17,6 +18,7 @@ mod import;
 mod ledger;
 #[cfg(any(test, fuzzing))]
 pub(super) mod properties;
+mod reader;
 
 use std::fmt;
 
@@ -160,4 +162,14 @@ pub enum MsalCacheError {
         /// The limit, in bytes.
         limit: usize,
     },
+}
+
+impl MsalCacheError {
+    /// Where `text` is no JSON. serde_json's own message would quote a piece of it.
+    fn not_json(text: &str) -> Self {
+        match serde_json::from_str::<serde_json::Value>(text) {
+            Err(error) => Self::NotJson { line: error.line(), column: error.column() },
+            Ok(_) => Self::NotJson { line: 1, column: 1 },
+        }
+    }
 }

@@ -87,6 +87,47 @@ async fn with_b2c_a_sign_in_may_go_by_another_user_flow_and_its_account_keeps_to
     assert_eq!(provider.token_paths().await, ["/in/token", "/edit/token", "/edit/token", "/in/token"]);
 }
 
+#[cfg(feature = "actix")]
+#[actix_web::test]
+async fn a_web_app_behind_b2c_has_a_path_for_each_user_flow() {
+    use actix_web::{App, test};
+    use shared_auth::Env;
+    use shared_auth::actix::{SignInOptions, SignInRoutes};
+
+    let provider = Provider::at(B2C).await;
+    let config =
+        EntraConfig::b2c(B2C.parse().unwrap(), "contoso.onmicrosoft.com", "B2C_1_sign_in", API, secret());
+    let issuer = format!("{B2C}/{TENANT}/v2.0/");
+    for (policy, base) in [("B2C_1_sign_in", "/in"), ("b2c_1_edit", "/edit")] {
+        let document = format!("/contoso.onmicrosoft.com/{policy}/v2.0/{CONFIGURATION}");
+        provider.document(&document, &issuer, base).await;
+    }
+    let mut env = Env::from_pairs([("SESSION_KEY", format!("{}==", "A".repeat(86)))]);
+    let options = SignInOptions {
+        public_url: "http://localhost:3000".parse().unwrap(),
+        scopes: "openid".into(),
+        session_key: env.read(|env| env.required("SESSION_KEY")).unwrap(),
+        render_failure: |failure, _| failure.title.clone(),
+    };
+    let routes =
+        SignInRoutes::new(provider.client(config), options).user_flow("/auth/edit-profile", "B2C_1_edit");
+    let app = App::new().configure(|app| routes.routes(app)).wrap(routes.failures()).wrap(routes.sessions());
+    let app = test::init_service(app).await;
+
+    for (path, page) in
+        [("/auth/sign-in", "/in/authorize"), ("/auth/edit-profile?return_to=/me", "/edit/authorize")]
+    {
+        let answer = test::call_service(&app, test::TestRequest::get().uri(path).to_request()).await;
+        let location = answer.headers().get("location").unwrap().to_str().unwrap().to_owned();
+        assert!(
+            answer.status() == 303 && location.starts_with(&format!("{B2C}{page}?")),
+            "{path}: {location}"
+        );
+    }
+    let other = test::TestRequest::get().uri("/auth/reset-password").to_request();
+    assert_eq!(test::call_service(&app, other).await.status(), 404);
+}
+
 #[tokio::test]
 async fn an_answer_of_another_user_flow_than_the_one_that_was_chosen_signs_nobody_in() {
     let provider = Provider::at(B2C).await;
