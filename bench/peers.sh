@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # peers.sh SCRATCH [SIZES]: cached acquisitions of MSAL Python, msal-node and ours, from the same cache document, in one
-# run; the table says how many times our time each of them needs. The packages are installed in the folder SCRATCH,
-# with pip and npm, and stay there for the next run. SIZES: "1 1000" by default; msal-node needs minutes for 100000.
+# run, and the import of a document with five users (theirs without filing it); the table says how many times our time
+# each of them needs. The packages are installed in the folder SCRATCH, with pip and npm, and stay there for the next run.
+# SIZES: "1 1000" by default; msal-node needs minutes for 100000.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "${1:?usage: peers.sh SCRATCH [SIZES]}"
@@ -15,11 +16,16 @@ cp "$here/peers/msal_node.mjs" "$scratch/"
 cargo build -q --release --manifest-path "$here/Cargo.toml" --bin hits
 hits=${CARGO_TARGET_DIR:-$here/target}/release/hits
 
-for case in app silent; do
-  for size in $sizes; do
-    "$hits" document "$case" "$size" > "$scratch/cache.json"
-    "$hits" "$case" "$size"
-    "$scratch/venv/bin/python" "$here/peers/msal_python.py" "$case" "$size" "$scratch/cache.json"
-    (cd "$scratch" && node msal_node.mjs "$case" "$size" "$scratch/cache.json")
+measure() { # CASE SIZE [CALLS]
+  "$hits" document "$1" "$2" > "$scratch/cache.json"
+  "$hits" "$@"
+  "$scratch/venv/bin/python" "$here/peers/msal_python.py" "$1" "$2" "$scratch/cache.json"
+  (cd "$scratch" && node msal_node.mjs "$1" "$2" "$scratch/cache.json")
+}
+
+{
+  for case in app silent; do
+    for size in $sizes; do measure "$case" "$size"; done
   done
-done | tee "$scratch/figures.json" | python3 "$here/peers/table.py"
+  measure import 5 50000
+} | tee "$scratch/figures.json" | python3 "$here/peers/table.py"

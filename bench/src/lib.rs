@@ -116,6 +116,44 @@ pub fn signed_in(homes: &[String]) -> String {
     document.to_string()
 }
 
+/// The cache that MSAL Python writes for as many users, compact: access, refresh and ID token and account of each, tokens
+/// as long as Entra's.
+pub fn whole_cache(users: usize) -> String {
+    let now = SystemClock.now().as_second();
+    let text = |kind: &str, user: usize, bytes: usize| format!("{kind}{user:08}{}", "x".repeat(bytes - 10));
+    let mut sections: [Map<String, Value>; 5] = Default::default();
+    for user in 0..users {
+        let id = format!("{user:08x}-bbbb-4ccc-8ddd-eeeeeeeeeeee");
+        let home = format!("{id}.{TENANT}");
+        let [access_tokens, accounts, id_tokens, refresh_tokens, _] = &mut sections;
+        access_tokens.insert(format!("{home}-{HOST}-accesstoken-{CLIENT}-{TENANT}-user.read openid profile"), json!({
+            "credential_type": "AccessToken", "secret": text("at", user, TOKEN_BYTES), "home_account_id": home,
+            "environment": HOST, "client_id": CLIENT, "target": "User.Read openid profile", "realm": TENANT,
+            "token_type": "Bearer", "cached_at": now.to_string(), "expires_on": (now + 3599).to_string(),
+            "extended_expires_on": (now + 3599).to_string(),
+        }));
+        refresh_tokens.insert(format!("{home}-{HOST}-refreshtoken-{CLIENT}--user.read openid profile"), json!({
+            "credential_type": "RefreshToken", "secret": text("rt", user, REFRESH_TOKEN_BYTES), "home_account_id": home,
+            "environment": HOST, "client_id": CLIENT, "target": "User.Read openid profile",
+            "last_modification_time": now.to_string(),
+        }));
+        id_tokens.insert(format!("{home}-{HOST}-idtoken-{CLIENT}-{TENANT}-"), json!({
+            "credential_type": "IdToken", "secret": text("it", user, 1200), "home_account_id": home,
+            "environment": HOST, "realm": TENANT, "client_id": CLIENT,
+        }));
+        accounts.insert(format!("{home}-{HOST}-{TENANT}"), json!({
+            "home_account_id": home, "environment": HOST, "realm": TENANT, "local_account_id": id,
+            "username": format!("user{user}@contoso.test"), "authority_type": "MSSTS",
+            "account_source": "authorization_code",
+        }));
+    }
+    let metadata = json!({ "client_id": CLIENT, "environment": HOST });
+    sections[4].insert(format!("appmetadata-{HOST}-{CLIENT}"), metadata);
+    let names = ["AccessToken", "Account", "IdToken", "RefreshToken", "AppMetadata"];
+    let root: Map<_, _> = names.into_iter().zip(sections).map(|(name, section)| (name.to_owned(), section.into())).collect();
+    Value::Object(root).to_string()
+}
+
 /// A client of the token service at `host` with a token on behalf of each user.
 pub async fn with_assertions(host: &str, count: usize) -> (ConfidentialClient, Vec<UserAssertion>) {
     let (client, scopes) = (client_of(host), Scopes::from(USER_SCOPES));

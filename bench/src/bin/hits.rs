@@ -1,5 +1,6 @@
-//! Hits of one kind in a cache of one size: `hits CASE ENTRIES [CALLS]`, CASE one of `app`, `silent`, `obo`, `obo-hash`.
-//! `hits document CASE ENTRIES` prints the cache instead, as every MSAL reads it.
+//! Hits of one kind in a cache of one size: `hits CASE ENTRIES [CALLS]`, CASE one of `app`, `silent`, `obo`, `obo-hash`;
+//! with `import` it is how long a document of so many users takes. `hits document CASE ENTRIES` prints the document instead,
+//! as every MSAL reads it.
 //!
 //! Prints one JSON object with the CPU time of a call, for `peers.sh`; `instructions.sh` counts what happens within
 //! `measured_calls`.
@@ -22,9 +23,23 @@ fn main() {
     let took = match case {
         "document" => {
             let count = arguments[2].parse().unwrap();
-            let app = arguments[1] == "app";
-            println!("{}", if app { bench::app_tokens(&bench::tenants(count)) } else { bench::user_tokens(&bench::homes(count)) });
+            println!("{}", match arguments[1].as_str() {
+                "app" => bench::app_tokens(&bench::tenants(count)),
+                "import" => bench::whole_cache(count),
+                _ => bench::user_tokens(&bench::homes(count)),
+            });
             return;
+        }
+        "import" => {
+            let (client, document) = (bench::client(), bench::whole_cache(count));
+            let mut took = Duration::ZERO;
+            for _ in 0..calls {
+                let begun = ThreadTime::now();
+                let imported = client.import_msal_cache(&document).unwrap();
+                took += begun.elapsed();
+                imported.accounts.iter().for_each(|account| client.remove_account(account));
+            }
+            took
         }
         "app" => {
             let (tenants, scopes) = (bench::tenants(count), Scopes::from(GRAPH));
@@ -54,7 +69,7 @@ fn main() {
                 client.acquire_token_on_behalf_of(assertion, &scopes).await.unwrap();
             })
         }
-        _ => panic!("hits app|silent|obo|obo-hash ENTRIES [CALLS], or hits document app|silent ENTRIES"),
+        _ => panic!("hits app|silent|obo|obo-hash|import ENTRIES [CALLS], or hits document app|silent|import ENTRIES"),
     };
     let us = took.as_secs_f64() * 1e6 / calls as f64;
     println!("{}", serde_json::json!({ "peer": "shared-auth", "case": case, "entries": count, "us": us }));

@@ -135,6 +135,15 @@ where
     R: Serialize + DeserializeOwned + Send + 'static,
 {
     /// Work that is kept in this process, and ends with it. `name` tells kinds of work apart.
+    ///
+    /// ```
+    /// use shared_auth::ConfidentialClient;
+    /// use shared_auth::background::BackgroundWork;
+    ///
+    /// fn reports(client: &ConfidentialClient) -> BackgroundWork<String, usize> {
+    ///     BackgroundWork::new("reports", client)
+    /// }
+    /// ```
     pub fn new(name: &str, client: &ConfidentialClient) -> Self {
         Self {
             name: name.into(),
@@ -148,6 +157,15 @@ where
     /// Work that lies in Redis, sealed: any replica goes on with it. `None` leaves it in this process.
     ///
     /// The client must share its tokens there too ([`shared_cache`](crate::ConfidentialClientBuilder::shared_cache)).
+    ///
+    /// ```
+    /// use shared_auth::RedisCache;
+    /// use shared_auth::background::BackgroundWork;
+    ///
+    /// fn everywhere(work: BackgroundWork<String, usize>, redis: RedisCache) -> BackgroundWork<String, usize> {
+    ///     work.shared(redis)
+    /// }
+    /// ```
     #[cfg(feature = "redis")]
     #[must_use]
     pub fn shared(mut self, redis: impl Into<Option<crate::cache::redis::RedisCache>>) -> Self {
@@ -162,6 +180,13 @@ where
 
     /// Accepts work for the caller: a token for `scopes` is got at once, so that whatever the user must do about it is
     /// said now and not to nobody later.
+    ///
+    /// ```no_run
+    /// # async fn example(work: shared_auth::background::BackgroundWork<String, usize>, caller: shared_auth::UserClaims) -> Result<(), shared_auth::Error> {
+    /// let id = work.accept(&caller, "Mail.Read", &"the whole year".to_owned()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`initiate_long_running_on_behalf_of`](ConfidentialClient::initiate_long_running_on_behalf_of);
@@ -186,6 +211,17 @@ where
     }
 
     /// How far the caller's work is; `None` where there is none, or where it is somebody else's.
+    ///
+    /// ```no_run
+    /// # async fn example(work: shared_auth::background::BackgroundWork<String, usize>, caller: shared_auth::UserClaims, id: shared_auth::background::TaskId) -> Result<(), shared_auth::Error> {
+    /// use shared_auth::background::Progress;
+    ///
+    /// if let Some(Progress::Done(pages)) = work.progress(&caller, &id).await? {
+    ///     println!("{pages} pages");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Transport`], retryable, where Redis is away.

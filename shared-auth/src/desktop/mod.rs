@@ -100,6 +100,13 @@ pub struct PublicClientBuilder {
 impl PublicClientBuilder {
     /// The machine's identity broker, for [`PublicClient::acquire_token_by_broker`]. It hears of accounts that are
     /// removed here.
+    ///
+    /// ```no_run
+    /// # fn example(registration: shared_auth::AppRegistration) -> Result<(), shared_auth::ConfigError> {
+    /// let client = shared_auth::PublicClient::builder(registration).broker(shared_auth::desktop::Broker::of_this_session()).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn broker(mut self, broker: Broker) -> Self {
         self.broker = Some(broker);
@@ -125,6 +132,13 @@ impl PublicClientBuilder {
 
     /// The redirect URI of the registration, `http://localhost` by default. It must be a loopback address; without a
     /// port, any that is free is taken, as Entra allows (RFC 8252 §7.3).
+    ///
+    /// ```no_run
+    /// # fn example(registration: shared_auth::AppRegistration) -> Result<(), shared_auth::ConfigError> {
+    /// let client = shared_auth::PublicClient::builder(registration).redirect_uri("http://localhost:5000/back").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
         self.redirect_uri = uri.into();
@@ -132,6 +146,15 @@ impl PublicClientBuilder {
     }
 
     /// The clock that decides about expiry; the machine's by default.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use shared_auth::{AppRegistration, ConfigError, ManualClock, PublicClient};
+    ///
+    /// fn at_a_fixed_time(registration: AppRegistration, clock: ManualClock) -> Result<PublicClient, ConfigError> {
+    ///     PublicClient::builder(registration).clock(Arc::new(clock)).build()
+    /// }
+    /// ```
     #[must_use]
     pub fn clock(mut self, clock: SharedClock) -> Self {
         self.clock = clock;
@@ -139,6 +162,13 @@ impl PublicClientBuilder {
     }
 
     /// How far this machine's clock and Entra's may be apart when tokens are checked, in seconds; 60 by default.
+    ///
+    /// ```no_run
+    /// # fn example(registration: shared_auth::AppRegistration) -> Result<(), shared_auth::ConfigError> {
+    /// let client = shared_auth::PublicClient::builder(registration).clock_skew_seconds(120).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn clock_skew_seconds(mut self, seconds: u32) -> Self {
         self.clock_skew = SignedDuration::from_secs(i64::from(seconds));
@@ -146,6 +176,13 @@ impl PublicClientBuilder {
     }
 
     /// The client. No network yet: the authority is asked when it is first needed.
+    ///
+    /// ```no_run
+    /// # fn example(registration: shared_auth::AppRegistration) -> Result<(), shared_auth::ConfigError> {
+    /// let client = shared_auth::PublicClient::builder(registration).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`ConfigError`] for an authority that would see tokens in the clear, a malformed tenant, a redirect URI that
@@ -179,6 +216,14 @@ impl PublicClientBuilder {
 impl PublicClient {
     /// A client with a cache in memory and the machine's clock.
     ///
+    /// ```
+    /// use shared_auth::{AppRegistration, PUBLIC_CLOUD, PublicClient};
+    ///
+    /// let registration = AppRegistration::new(PUBLIC_CLOUD.parse()?, "organizations", "client id");
+    /// assert_eq!(PublicClient::new(registration)?.client_id(), "client id");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`PublicClientBuilder::build`].
     pub fn new(registration: AppRegistration) -> Result<Self, ConfigError> {
@@ -186,6 +231,13 @@ impl PublicClient {
     }
 
     /// A client with options.
+    ///
+    /// ```no_run
+    /// # fn example(registration: shared_auth::AppRegistration) -> Result<(), shared_auth::ConfigError> {
+    /// let client = shared_auth::PublicClient::builder(registration).clock_skew_seconds(30).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder(registration: AppRegistration) -> PublicClientBuilder {
         PublicClientBuilder {
             registration,
@@ -198,16 +250,37 @@ impl PublicClient {
     }
 
     /// The authority: tenant, endpoints, issuer.
+    ///
+    /// ```
+    /// fn greet(client: &shared_auth::PublicClient) {
+    ///     println!("You will sign in at {}.", client.authority().origin());
+    /// }
+    /// ```
     pub fn authority(&self) -> &Authority {
         &self.inner.authority
     }
 
     /// The application (client) id.
+    ///
+    /// ```
+    /// fn about(client: &shared_auth::PublicClient) -> String {
+    ///     format!("application {}", client.client_id())
+    /// }
+    /// ```
     pub fn client_id(&self) -> &str {
         &self.inner.client_id
     }
 
     /// Who has signed in to this application here, the latest first; then who has to others of its family. No network.
+    ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::PublicClient) -> Result<(), shared_auth::Error> {
+    /// for account in client.accounts().await {
+    ///     println!("{}", account.username);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn accounts(&self) -> Vec<Account> {
         let mut accounts = self.accounts.all().await;
         for relative in self.inner.family.accounts().await {
@@ -221,6 +294,19 @@ impl PublicClient {
     }
 
     /// A token for `account`, from the cache or by its refresh token; nobody notices.
+    ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::PublicClient, account: shared_auth::Account) -> Result<(), shared_auth::Error> {
+    /// match client.acquire_token_silent(&account, "User.Read").await {
+    ///     Ok(token) => println!("from {}", token.source),
+    ///     Err(error) if error.is_interaction_required() => {
+    ///         client.acquire_token_interactive("User.Read").account(&account).await?;
+    ///     }
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::InteractionRequired`] where the user is needed: call
@@ -238,6 +324,15 @@ impl PublicClient {
     ///
     /// When this returns, the disk has forgotten too; a disk that fails is waited for up to ten seconds, and a warning
     /// in the log says so.
+    ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::PublicClient) -> Result<(), shared_auth::Error> {
+    /// for account in client.accounts().await {
+    ///     client.remove_account(&account).await;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn remove_account(&self, account: &Account) {
         const LONGEST_WAIT: Duration = Duration::from_secs(10);
         self.inner.remove_account(account);
@@ -257,6 +352,12 @@ impl PublicClient {
     }
 
     /// What this client counted since it was made.
+    ///
+    /// ```
+    /// fn figures(client: &shared_auth::PublicClient) {
+    ///     println!("{} of memory", client.metrics().memory_hits);
+    /// }
+    /// ```
     pub fn metrics(&self) -> Metrics {
         self.inner.counters.snapshot()
     }
@@ -270,6 +371,13 @@ impl PublicClient {
     }
 
     /// Asks the authority who it is.
+    ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::PublicClient) -> Result<(), shared_auth::Error> {
+    /// client.connect().await?; // a wrong tenant shows here
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`Authority::metadata`].

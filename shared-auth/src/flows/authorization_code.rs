@@ -57,6 +57,15 @@ impl ConfidentialClient {
     ///
     /// The flow is consumed: an answer can be used once.
     ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::ConfidentialClient, flow: shared_auth::AuthCodeFlow, query: &str) -> Result<(), Box<dyn std::error::Error>> {
+    /// let response = shared_auth::AuthorizationResponse::parse(query)?; // what came to the redirect URI
+    /// let sign_in = client.acquire_token_by_authorization_code(flow, response).await?;
+    /// println!("{} signed in", sign_in.account.username);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::SignIn`] where the answer does not belong to this flow, is an error, or brings an ID token that fails a
     /// check; [`Error::Refused`] and [`Error::InteractionRequired`] with what the token endpoint said.
@@ -71,6 +80,14 @@ impl ConfidentialClient {
 }
 
 /// The end of a sign-in; `.await` it. Tenant, claims and correlation id are those with which it began.
+///
+/// ```no_run
+/// # async fn example(client: shared_auth::ConfidentialClient, flow: shared_auth::AuthCodeFlow, response: shared_auth::AuthorizationResponse) -> Result<(), shared_auth::Error> {
+/// let finish = client.acquire_token_by_authorization_code(flow, response);
+/// let sign_in = finish.correlation_id(uuid::Uuid::new_v4()).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "nothing happens before `.await`"]
 pub struct AcquireTokenByAuthorizationCode {
@@ -82,12 +99,28 @@ pub struct AcquireTokenByAuthorizationCode {
 
 impl AcquireTokenByAuthorizationCode {
     /// The id under which Entra and we log the request; by default that of the beginning, or a new one.
+    ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::ConfidentialClient, flow: shared_auth::AuthCodeFlow, response: shared_auth::AuthorizationResponse) -> Result<(), shared_auth::Error> {
+    /// let finish = client.acquire_token_by_authorization_code(flow, response).correlation_id(uuid::Uuid::new_v4());
+    /// let sign_in = finish.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn correlation_id(mut self, id: uuid::Uuid) -> Self {
         self.options.rare.correlation_id = Some(id);
         self
     }
 
     /// Adds a parameter to the address of the token endpoint. Names of the protocol are refused.
+    ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::ConfidentialClient, flow: shared_auth::AuthCodeFlow, response: shared_auth::AuthorizationResponse) -> Result<(), shared_auth::Error> {
+    /// let finish = client.acquire_token_by_authorization_code(flow, response).extra_query_parameter("dc", "ESTS-PUB-WUS2");
+    /// let sign_in = finish.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn extra_query_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.rare.extra_query.push((name.into(), value.into()));
         self
@@ -173,12 +206,26 @@ impl InitiateAuthCodeFlow {
     }
 
     /// How the answer travels back; in the query by default.
+    ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::ConfidentialClient, redirect_uri: url::Url) -> Result<(), shared_auth::Error> {
+    /// let flow = client.initiate_auth_code_flow("User.Read", &redirect_uri).response_mode(shared_auth::ResponseMode::FormPost).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn response_mode(mut self, mode: ResponseMode) -> Self {
         self.response_mode = mode;
         self
     }
 
     /// Signs in to this tenant (id or domain) of the same authority instead of the configured one.
+    ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::ConfidentialClient, redirect_uri: url::Url) -> Result<(), shared_auth::Error> {
+    /// let flow = client.initiate_auth_code_flow("User.Read", &redirect_uri).tenant("fabrikam.onmicrosoft.com").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
         self.options.tenant = Some(Cow::Owned(tenant.into()));
         self
@@ -200,30 +247,65 @@ impl InitiateAuthCodeFlow {
     }
 
     /// Whom the sign-in page should offer first (a user name).
+    ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::ConfidentialClient, redirect_uri: url::Url) -> Result<(), shared_auth::Error> {
+    /// let flow = client.initiate_auth_code_flow("User.Read", &redirect_uri).login_hint("alice@contoso.test").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn login_hint(mut self, username: impl Into<String>) -> Self {
         self.parameters.push(("login_hint", username.into()));
         self
     }
 
     /// Where the user comes from (a domain): the sign-in page then need not ask, and goes to that organisation's.
+    ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::ConfidentialClient, redirect_uri: url::Url) -> Result<(), shared_auth::Error> {
+    /// let flow = client.initiate_auth_code_flow("User.Read", &redirect_uri).domain_hint("contoso.test").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn domain_hint(mut self, domain: impl Into<String>) -> Self {
         self.parameters.push(("domain_hint", domain.into()));
         self
     }
 
     /// What the sign-in page should do even if nothing needs it: `login`, `select_account`, `consent`, `none`.
+    ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::ConfidentialClient, redirect_uri: url::Url) -> Result<(), shared_auth::Error> {
+    /// let flow = client.initiate_auth_code_flow("User.Read", &redirect_uri).prompt("select_account").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn prompt(mut self, prompt: impl Into<String>) -> Self {
         self.parameters.push(("prompt", prompt.into()));
         self
     }
 
     /// A claims challenge to be satisfied (JSON text), at the sign-in page and when the code is redeemed.
+    ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::ConfidentialClient, redirect_uri: url::Url) -> Result<(), shared_auth::Error> {
+    /// let flow = client.initiate_auth_code_flow("User.Read", &redirect_uri).claims(r#"{"id_token":{"auth_time":{"essential":true}}}"#).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn claims(mut self, claims: impl Into<String>) -> Self {
         self.options.rare.claims = Some(claims.into());
         self
     }
 
     /// The id under which Entra and we log this sign-in, page and token request; new ones by default.
+    ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::ConfidentialClient, redirect_uri: url::Url) -> Result<(), shared_auth::Error> {
+    /// let flow = client.initiate_auth_code_flow("User.Read", &redirect_uri).correlation_id(uuid::Uuid::new_v4()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn correlation_id(mut self, id: uuid::Uuid) -> Self {
         self.parameters.push(("client-request-id", id.to_string()));
         self.options.rare.correlation_id = Some(id);
@@ -231,6 +313,13 @@ impl InitiateAuthCodeFlow {
     }
 
     /// Adds a parameter to the address of the sign-in page. Names of the protocol are refused.
+    ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::ConfidentialClient, redirect_uri: url::Url) -> Result<(), shared_auth::Error> {
+    /// let flow = client.initiate_auth_code_flow("User.Read", &redirect_uri).extra_query_parameter("dc", "ESTS-PUB-WUS2").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn extra_query_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.rare.extra_query.push((name.into(), value.into()));
         self
@@ -323,6 +412,12 @@ pub struct AuthCodeFlow {
 
 impl AuthCodeFlow {
     /// Where to send the browser.
+    ///
+    /// ```
+    /// fn location(flow: &shared_auth::AuthCodeFlow) -> String {
+    ///     flow.authorization_url().to_string() // 302 Found, with this
+    /// }
+    /// ```
     pub fn authorization_url(&self) -> &Url {
         &self.authorization_url
     }
@@ -335,6 +430,12 @@ impl AuthCodeFlow {
     }
 
     /// When the sign-in began.
+    ///
+    /// ```
+    /// fn oldest(open: &[shared_auth::AuthCodeFlow]) -> Option<&shared_auth::AuthCodeFlow> {
+    ///     open.iter().min_by_key(|flow| flow.started_at())
+    /// }
+    /// ```
     pub fn started_at(&self) -> Timestamp {
         self.started_at
     }
@@ -345,6 +446,14 @@ impl AuthCodeFlow {
     }
 
     /// True where `response` answers this flow.
+    ///
+    /// ```
+    /// use shared_auth::{AuthCodeFlow, AuthorizationResponse};
+    ///
+    /// fn answered<'a>(open: &'a [AuthCodeFlow], answer: &AuthorizationResponse) -> Option<&'a AuthCodeFlow> {
+    ///     open.iter().find(|flow| flow.is_answered_by(answer))
+    /// }
+    /// ```
     pub fn is_answered_by(&self, response: &AuthorizationResponse) -> bool {
         // In constant time: `state` is what keeps a foreign answer out.
         self.state.as_bytes().ct_eq(response.state.as_bytes()).into()

@@ -57,6 +57,14 @@ impl ConfidentialClient {
 
     /// A token for a process that was started before: from the cache, or by its refresh token.
     ///
+    /// ```no_run
+    /// # async fn example(client: shared_auth::ConfidentialClient, key: shared_auth::LongRunningKey) -> Result<(), shared_auth::Error> {
+    /// let token = client.acquire_token_in_long_running_process(&key, "Mail.Read").await?;
+    /// println!("still at work, until {}", token.expires_at);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::InteractionRequired`] where the process is unknown or was stopped, the user signed out, or Entra wants to
     /// see the user again.
@@ -74,6 +82,12 @@ impl ConfidentialClient {
     }
 
     /// Ends a process: its tokens are forgotten. True where there was one.
+    ///
+    /// ```
+    /// fn done(client: &shared_auth::ConfidentialClient, key: &shared_auth::LongRunningKey) {
+    ///     assert!(client.stop_long_running_process(key), "it was stopped before");
+    /// }
+    /// ```
     pub fn stop_long_running_process(&self, key: &LongRunningKey) -> bool {
         self.inner.user_tokens.remove(&self.inner.long_running_partition(&key.digest()).to_key())
     }

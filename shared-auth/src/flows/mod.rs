@@ -102,12 +102,26 @@ macro_rules! acquisition_options {
     ($builder:ident) => {
         impl<'a> $builder<'a> {
             /// Asks for a token that satisfies a claims challenge (JSON text). The cache is bypassed.
+            ///
+            /// ```no_run
+            /// # async fn example(client: shared_auth::ConfidentialClient) -> Result<(), shared_auth::Error> {
+            /// let token = client.acquire_token_for_client("api://orders/.default").claims(r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#).await?;
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn claims(mut self, claims: impl Into<String>) -> Self {
                 self.options.rare.claims = Some(claims.into());
                 self
             }
 
             /// Asks Entra even if the cache holds a token.
+            ///
+            /// ```no_run
+            /// # async fn example(client: shared_auth::ConfidentialClient) -> Result<(), shared_auth::Error> {
+            /// let token = client.acquire_token_for_client("api://orders/.default").force_refresh().await?;
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn force_refresh(mut self) -> Self {
                 self.options.force_refresh = true;
                 self
@@ -115,12 +129,26 @@ macro_rules! acquisition_options {
 
             /// Asks this tenant (id or domain) of the same authority instead of the configured one. Its tokens are kept
             /// apart from those of every other tenant.
+            ///
+            /// ```no_run
+            /// # async fn example(client: shared_auth::ConfidentialClient) -> Result<(), shared_auth::Error> {
+            /// let token = client.acquire_token_for_client("api://orders/.default").tenant("fabrikam.onmicrosoft.com").await?;
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn tenant(mut self, tenant: impl Into<std::borrow::Cow<'a, str>>) -> Self {
                 self.options.tenant = Some(tenant.into());
                 self
             }
 
             /// The id under which Entra and we log the request; a new one by default.
+            ///
+            /// ```no_run
+            /// # async fn example(client: shared_auth::ConfidentialClient, id: uuid::Uuid) -> Result<(), shared_auth::Error> {
+            /// let token = client.acquire_token_for_client("api://orders/.default").correlation_id(id).await?;
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn correlation_id(mut self, id: uuid::Uuid) -> Self {
                 self.options.rare.correlation_id = Some(id);
                 self
@@ -128,6 +156,13 @@ macro_rules! acquisition_options {
 
             /// Adds a parameter to the address of the token endpoint, such as a routing hint that Microsoft's support
             /// asked for (`dc`, `slice`). It is not part of the cache's key. Names of the protocol are refused.
+            ///
+            /// ```no_run
+            /// # async fn example(client: shared_auth::ConfidentialClient) -> Result<(), shared_auth::Error> {
+            /// let token = client.acquire_token_for_client("api://orders/.default").extra_query_parameter("dc", "ESTS-PUB-WUS2").await?;
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn extra_query_parameter(
                 mut self,
                 name: impl Into<String>,

@@ -198,7 +198,7 @@ async fn a_refusal_is_asked_again_and_succeeds_as_soon_as_it_was_lifted() {
 #[tokio::test]
 async fn an_answer_without_client_info_is_cached_for_its_caller_all_the_same() {
     let sts = Sts::start().await;
-    sts.gives("jwt-bearer", "t", json!({})).await;
+    sts.gives("client_info=1", "t", json!({})).await; // Asked for it is, always.
     let caller = assertion("a.b.c");
 
     let first = sts.client.acquire_token_on_behalf_of(&caller, "User.Read").await.unwrap();
