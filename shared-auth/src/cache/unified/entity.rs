@@ -72,6 +72,8 @@ const BINDING: [&str; 9] = [
 /// An entry.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Entity<'a> {
+    /// All of it, as it was written. Empty for one that was made here.
+    pub written: &'a str,
     known: [Option<Cow<'a, str>>; FIELDS],
     /// Members without a meaning here, and known ones that are not text.
     pub more: Vec<(Cow<'a, str>, Value)>,
@@ -177,23 +179,25 @@ impl<'a> Entry<'a> {
             return Ok(Self::Other(reader.value()?));
         }
         let mut entity = Box::<Entity<'a>>::default();
-        reader.object(|reader, name| {
-            let field = Field::of(&name);
-            if reader.is_at(b'"') {
-                let text = reader.text()?;
-                match field {
-                    Some(field) => entity.known[field as usize] = Some(text),
-                    None => entity.more.push((name, text.into_owned().into())),
+        (entity.written, ()) = reader.written(|reader| {
+            reader.object(|reader, name| {
+                let field = Field::of(&name);
+                if reader.is_at(b'"') {
+                    let text = reader.text()?;
+                    match field {
+                        Some(field) => entity.known[field as usize] = Some(text),
+                        None => entity.more.push((name, text.into_owned().into())),
+                    }
+                    return Ok(());
                 }
-                return Ok(());
-            }
-            match (field, reader.value()?) {
-                (Some(field), Value::Number(number)) => {
-                    entity.known[field as usize] = Some(number.to_string().into());
+                match (field, reader.value()?) {
+                    (Some(field), Value::Number(number)) => {
+                        entity.known[field as usize] = Some(number.to_string().into());
+                    }
+                    (_, value) => entity.more.push((name, value)),
                 }
-                (_, value) => entity.more.push((name, value)),
-            }
-            Ok(())
+                Ok(())
+            })
         })?;
         Ok(Self::Entity(entity))
     }

@@ -150,7 +150,7 @@ impl<'a, 'd> Plan<'a, 'd> {
         };
         let person = Person {
             realm: account.tenant_id.as_str().into(),
-            account: entity.text().into(),
+            account: entity.written.into(),
             id_token: None,
             family_id: None,
         };

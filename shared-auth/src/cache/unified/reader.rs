@@ -20,6 +20,16 @@ impl<'a> Reader<'a> {
         Self { text, at: 0 }
     }
 
+    /// The next value, as it is written.
+    pub fn written<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Broken>,
+    ) -> Result<(&'a str, T), Broken> {
+        let begin = self.at;
+        let value = read(self)?;
+        Ok((self.text.get(begin..self.at).ok_or(Broken)?, value))
+    }
+
     /// True where the next value begins with this.
     pub fn is_at(&mut self, begin: u8) -> bool {
         self.peek() == Some(begin)
