@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use quick_cache::{DefaultHashBuilder, Equivalent};
+use quick_cache::DefaultHashBuilder;
 use secrecy::SecretString;
 
 use super::document::{Document, Section};
@@ -185,11 +185,7 @@ impl<'a, 'd> Plan<'a, 'd> {
             TokenDigest::parse(home_or_hash)
                 .map(|hash| PartitionRef::assertion_hash(owner, realm, &hash).to_key())
         } else {
-            let partition = PartitionRef::account(owner, &*realm, home_or_hash);
-            let known = self.people.get(home_or_hash).into_iter().flatten();
-            // The name of a partition takes a hash; mostly there is one already.
-            let same = { known }.find(|known| partition.equivalent(&known.partition));
-            Some(same.map_or_else(|| partition.to_key(), |known| known.partition.clone()))
+            Some(self.partition(&realm, home_or_hash))
         };
         let Some((key, token)) = key.zip(token::<User>(entity, secret, scopes, self.now)) else {
             return false;
@@ -203,6 +199,20 @@ impl<'a, 'd> Plan<'a, 'd> {
             held.tokens.push(self.client.user_tokens.cache.settled(token));
         }
         true
+    }
+
+    /// The partition of a user's tokens. Its name takes a hash; mostly the user is known, and there is one already.
+    fn partition(&self, realm: &str, home: &str) -> PartitionKey {
+        let authority = &self.client.authority;
+        let is_here = |known: &&Known| match authority.is_multi_tenant() {
+            true => known.account.tenant_id.eq_ignore_ascii_case(realm),
+            false => authority.realm() == realm,
+        };
+        let known = self.people.get(home).into_iter().flatten().find(is_here);
+        known.map_or_else(
+            || PartitionRef::account(&self.client.owner, realm, home).to_key(),
+            |known| known.partition.clone(),
+        )
     }
 
     fn refresh_token(&mut self, entity: &'d Entity<'_>) -> bool {
