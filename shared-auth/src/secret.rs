@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -20,10 +21,30 @@ struct Wiped(Box<str>);
 
 impl Drop for Wiped {
     fn drop(&mut self) {
-        let mut bytes = std::mem::take(&mut self.0).into_string().into_bytes();
-        bytes.fill(0);
-        optimization_barrier(bytes.as_slice()); // Somebody may still look: it is not left out.
+        wipe(&mut std::mem::take(&mut self.0).into_string().into_bytes());
     }
+}
+
+/// Bytes that are wiped as text is.
+pub(crate) struct WipedBytes(pub Vec<u8>);
+
+impl Drop for WipedBytes {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+impl Deref for WipedBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+fn wipe(bytes: &mut [u8]) {
+    bytes.fill(0);
+    optimization_barrier(&*bytes); // Somebody may still look: it is not left out.
 }
 
 macro_rules! secret {

@@ -10,11 +10,12 @@
 //! | `GET /signout-oidc?sid=…` | ends the sessions of a user who signed out elsewhere | `sign_out.rs` | 11 |
 //!
 //! Around them: `failures.rs` turns errors into sign-ins and pages, `forms.rs` keeps a posted form over a step-up,
-//! `session_layer.rs` is the session's cookie.
+//! `session_layer.rs` is the session's cookie, `hint.rs` the one that remembers whom to ask for when a session was lost.
 
 mod callback;
 mod failures;
 mod forms;
+mod hint;
 mod open;
 mod return_path;
 mod session_layer;
@@ -31,6 +32,7 @@ use actix_web::{HttpResponse, web};
 use url::Url;
 
 pub use self::failures::Failures;
+use self::hint::Hints;
 use self::session_layer::SessionLayer;
 use super::failure::Failure;
 use super::session::{CookieKey, SignedInUser, StoredUser};
@@ -114,6 +116,7 @@ pub struct SignInRoutes {
     client: ConfidentialClient,
     options: SignInOptions,
     sessions: Sessions,
+    hints: Hints,
     response_mode: ResponseMode,
     /// Paths, and the user flow that each of them begins.
     user_flows: Vec<(String, String)>,
@@ -123,7 +126,8 @@ impl SignInRoutes {
     /// The routes for a client. Make them once, outside the factory of the app.
     pub fn new(client: ConfidentialClient, options: SignInOptions) -> Self {
         let sessions = Sessions::in_memory(client.inner.clock.clone());
-        Self { client, options, sessions, response_mode: ResponseMode::Query, user_flows: Vec::new() }
+        let hints = Hints::new(&options.session_key, &client, options.public_url.scheme() == "https");
+        Self { client, options, sessions, hints, response_mode: ResponseMode::Query, user_flows: Vec::new() }
     }
 
     /// How Entra's answer comes back; in the address by default. As a form, no address and no history ever holds the

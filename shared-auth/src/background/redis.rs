@@ -67,7 +67,7 @@ impl RedisQueue {
         commands.cmd("GET").arg(&name);
         let [answer] = self.run(&commands).await?;
         let Value::BulkString(sealed) = answer else { return Ok(None) };
-        Ok(self.redis.keys.open(&place(&name), &sealed))
+        Ok(self.redis.keys.open(&place(&name), &sealed).map(|record| record.to_vec().into()))
     }
 
     /// As many answers as there are commands, none of them a refusal.

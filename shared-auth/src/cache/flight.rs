@@ -1,24 +1,32 @@
 //! One request at a time for each key.
 //!
-//! Whoever comes first starts the request in a task of its own; the others wait for the same answer. A waiter that goes
-//! away, the first one included, cancels nobody; requests for different keys never wait for each other.
+//! Whoever comes first brings the request, the others wait for the same answer. It is carried on by whoever of them is
+//! there: one that goes away, the first one included, cancels nobody; only when all have gone, nobody wants it any more.
+//! What must come to an end even then has a task of its own. Requests for different keys never wait for each other.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared};
-use tokio::runtime::Handle;
+use futures_util::future::{BoxFuture, Shared, WeakShared};
 
 use crate::error::{Error, TransportError};
 
-pub(super) type Flight<T> = Shared<BoxFuture<'static, Result<T, Error>>>;
+type Request<T> = BoxFuture<'static, Result<T, Error>>;
+pub(super) type Flight<T> = Shared<Request<T>>;
 
 /// The requests that are under way. Clones share them.
 pub(crate) struct Flights<T> {
-    under_way: Arc<Mutex<HashMap<String, Flight<T>>>>,
+    under_way: Arc<Mutex<UnderWay<T>>>,
+}
+
+/// Those who wait keep a request alive, this does not: a request that was left halfway is not what the next one wants.
+struct UnderWay<T> {
+    by_key: HashMap<String, (u64, WeakShared<Request<T>>)>,
+    begun: u64,
 }
 
 impl<T> Clone for Flights<T> {
@@ -29,7 +37,7 @@ impl<T> Clone for Flights<T> {
 
 impl<T> Default for Flights<T> {
     fn default() -> Self {
-        Self { under_way: Arc::default() }
+        Self { under_way: Arc::new(Mutex::new(UnderWay { by_key: HashMap::new(), begun: 0 })) }
     }
 }
 
@@ -40,7 +48,7 @@ impl<T> fmt::Debug for Flights<T> {
 }
 
 impl<T: Clone + Send + Sync + 'static> Flights<T> {
-    /// Joins the request under way for `key`, or starts `request`. The flag is true for the one who started it.
+    /// Joins the request under way for `key`, or makes `request`. The flag is true for the one who brought it.
     pub async fn join<F>(&self, key: String, request: F) -> Result<(T, bool), Error>
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
@@ -49,57 +57,55 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         flight.await.map(|value| (value, first))
     }
 
-    /// As [`join`](Self::join), for those who may go on without the answer.
+    /// As [`join`](Self::join), for those who have somebody else carry it on.
     pub fn launch<F>(&self, key: String, request: F) -> (Flight<T>, bool)
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        // Looked for before the lock: where there is none, nothing else must suffer from it.
-        let runtime = Handle::current();
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        match under_way.get(&key) {
-            Some(flight) => (flight.clone(), false),
-            None => {
-                let flight = self.start(&runtime, key.clone(), request);
-                under_way.insert(key, flight.clone());
-                (flight, true)
-            }
+        if let Some(flight) = under_way.by_key.get(&key).and_then(|(_, flight)| flight.upgrade()) {
+            return (flight, false);
         }
-    }
-
-    fn start<F>(&self, runtime: &Handle, key: String, request: F) -> Flight<T>
-    where
-        F: Future<Output = Result<T, Error>> + Send + 'static,
-    {
+        under_way.begun += 1;
+        let number = under_way.begun;
         // Removed when the request ends in any way, a panic included: a stale answer must not serve the next caller.
-        let landed = Landed { flights: self.clone(), key };
-        let task = runtime.spawn(async move {
+        let landed = Landed { flights: self.clone(), key: key.clone(), number };
+        let request = async move {
             let _landed = landed;
-            request.await
-        });
-        let answer = async move {
-            task.await.unwrap_or_else(|_| {
-                Err(Error::from(TransportError {
-                    tried: "waiting for a token".to_owned(),
-                    endpoint: "this process".to_owned(),
-                    happened: "the request that others waited for was broken off; try again".to_owned(),
-                    retryable: true,
-                    correlation_id: None,
-                }))
-            })
+            AssertUnwindSafe(request).catch_unwind().await.unwrap_or_else(|_| Err(broken_off()))
         };
-        answer.boxed().shared()
+        let flight = request.boxed().shared();
+        if let Some(weak) = flight.downgrade() {
+            under_way.by_key.insert(key, (number, weak));
+        }
+        (flight, true)
     }
+}
+
+/// What those get who waited for something that did not come to an end.
+pub(super) fn broken_off() -> Error {
+    Error::from(TransportError {
+        tried: "waiting for a token".to_owned(),
+        endpoint: "this process".to_owned(),
+        happened: "the request that others waited for was broken off; try again".to_owned(),
+        retryable: true,
+        correlation_id: None,
+    })
 }
 
 struct Landed<T> {
     flights: Flights<T>,
     key: String,
+    number: u64,
 }
 
 impl<T> Drop for Landed<T> {
     fn drop(&mut self) {
-        self.flights.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        let mut under_way = self.flights.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where all had left it, another one may have begun already.
+        if under_way.by_key.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
+            under_way.by_key.remove(&self.key);
+        }
     }
 }
 
@@ -156,7 +162,7 @@ mod tests {
                     .await
             })
         };
-        while flights.under_way.lock().unwrap().is_empty() {
+        while flights.under_way.lock().unwrap().by_key.is_empty() {
             tokio::task::yield_now().await;
         }
         let second = flights.join("key".to_owned(), async { Ok(8) });
@@ -165,6 +171,31 @@ mod tests {
         go.notify_one();
 
         assert_eq!(second.await.unwrap(), (7, false));
+    }
+
+    #[tokio::test]
+    async fn what_all_have_left_is_begun_afresh_by_the_next_caller() {
+        let (flights, begun) = (Flights::<u8>::default(), Arc::new(AtomicUsize::new(0)));
+        let caller = || {
+            let begun = Arc::clone(&begun);
+            let request = async move {
+                begun.fetch_add(1, Ordering::SeqCst);
+                std::future::pending().await
+            };
+            Box::pin(flights.join("key".to_owned(), request))
+        };
+        let (mut first, mut second) = (caller(), caller());
+        assert!(futures_util::poll!(&mut first).is_pending());
+        assert!(futures_util::poll!(&mut second).is_pending());
+
+        drop(first);
+        assert!(futures_util::poll!(&mut second).is_pending());
+        assert!(futures_util::poll!(&mut caller()).is_pending());
+        assert_eq!(begun.load(Ordering::SeqCst), 1, "it went on for the second");
+        drop(second);
+
+        assert!(flights.under_way.lock().unwrap().by_key.is_empty());
+        assert_eq!(flights.join("key".to_owned(), async { Ok(1) }).await.unwrap(), (1, true));
     }
 
     #[tokio::test]

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use super::token::CachedToken;
 use crate::protocol::scope::Scopes;
-use crate::secret::{AccessToken, RefreshToken, TokenKind};
+use crate::secret::{AccessToken, RefreshToken, TokenKind, WipedBytes};
 
 /// Clocks of replicas may be this far apart; a token from further in the future is not believed.
 pub(super) const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
@@ -20,9 +19,10 @@ pub(super) struct TokenRecord<'a> {
     /// Borrowed but where JSON had to escape it.
     #[serde(borrow)]
     token: Cow<'a, str>,
-    scopes: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    declined: String,
+    #[serde(borrow)]
+    scopes: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    declined: Cow<'a, str>,
     // Milliseconds since 1970.
     expires_at: i64,
     cached_at: i64,
@@ -30,22 +30,22 @@ pub(super) struct TokenRecord<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refresh_at: Option<i64>,
     /// The home account id, so that signing out finds the entry.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    user: Option<String>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    user: Option<Cow<'a, str>>,
 }
 
 impl TokenRecord<'_> {
-    pub fn encode<K: TokenKind>(token: &CachedToken<K>, user: Option<&str>) -> Zeroizing<Vec<u8>> {
+    pub fn encode<K: TokenKind>(token: &CachedToken<K>, user: Option<&str>) -> WipedBytes {
         let times = token.times();
         let record = TokenRecord {
             token: token.access_token.expose_secret().into(),
-            scopes: token.scopes.to_string(),
-            declined: token.declined_scopes.to_string(),
+            scopes: token.scopes.as_str().into(),
+            declined: token.declined_scopes.as_str().into(),
             expires_at: token.expires_at.as_millisecond(),
             cached_at: times.cached_at.as_millisecond(),
             usable_until: times.usable_until.as_millisecond(),
             refresh_at: times.refresh_at.map(Timestamp::as_millisecond),
-            user: user.map(str::to_owned),
+            user: user.map(Cow::Borrowed),
         };
         encoded(&record, record.token.len())
     }
@@ -63,15 +63,15 @@ impl TokenRecord<'_> {
         };
         let token = CachedToken::new(
             AccessToken::new(record.token),
-            Scopes::from(record.scopes),
+            Scopes::from(&*record.scopes),
             time(record.expires_at)?,
             cached_at,
         );
         let mut token = token
             .ending_with(time(record.usable_until)?)
             .refreshed_at(refresh_at)
-            .declining(record.declined.into());
-        let user: Option<Arc<str>> = record.user.map(Arc::from);
+            .declining(Scopes::from(&*record.declined));
+        let user: Option<Arc<str>> = record.user.as_deref().map(Arc::from);
         token.home_account_id = user.clone();
         Some((token, user))
     }
@@ -87,29 +87,29 @@ pub(super) struct RefreshRecord {
 struct Refresh<'a> {
     #[serde(borrow)]
     refresh_token: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    user: Option<String>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    user: Option<Cow<'a, str>>,
 }
 
 impl RefreshRecord {
-    pub fn encode(token: &RefreshToken, user: Option<&str>) -> Zeroizing<Vec<u8>> {
+    pub fn encode(token: &RefreshToken, user: Option<&str>) -> WipedBytes {
         encoded(
-            &Refresh { refresh_token: token.expose().into(), user: user.map(str::to_owned) },
+            &Refresh { refresh_token: token.expose().into(), user: user.map(Cow::Borrowed) },
             token.expose().len(),
         )
     }
 
     pub fn decode(plain: &[u8]) -> Option<Self> {
         let record: Refresh<'_> = serde_json::from_slice(plain).ok()?;
-        Some(Self { token: RefreshToken::new(record.refresh_token), user: record.user.map(Arc::from) })
+        Some(Self { token: RefreshToken::new(record.refresh_token), user: record.user.as_deref().map(Arc::from) })
     }
 }
 
 /// With room enough from the start: a buffer that grows leaves copies behind.
-fn encoded(record: &impl Serialize, token: usize) -> Zeroizing<Vec<u8>> {
-    let mut plain = Zeroizing::new(Vec::with_capacity(2 * token + 2048));
+fn encoded(record: &impl Serialize, token: usize) -> WipedBytes {
+    let mut plain = WipedBytes(Vec::with_capacity(2 * token + 2048));
     // Writing to memory fails for no record of ours; an empty one would be read as garbage, that is, as absent.
-    let _ = serde_json::to_writer(&mut *plain, record);
+    let _ = serde_json::to_writer(&mut plain.0, record);
     plain
 }
 

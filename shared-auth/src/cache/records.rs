@@ -5,9 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
 use super::key::Id;
+use super::seal::Opened;
 use super::shared::{SharedLevel, Write, Written, head, milliseconds};
 
 /// Longer than anybody waits.
@@ -15,10 +14,10 @@ const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 impl SharedLevel {
     /// What a list holds, the latest first. `None` where the backend is away.
-    pub async fn records(&self, list: &str) -> Option<Vec<Zeroizing<Vec<u8>>>> {
+    pub async fn records(&self, list: &str) -> Option<Vec<Opened>> {
         let id = list_id(list);
         let raw = self.backend.read(id).await.ok()?;
-        let opened = raw.fields.into_iter().filter_map(|(field, value)| self.unseal(id, &field, &value));
+        let opened = raw.fields.into_iter().filter_map(|(field, value)| self.unseal(id, &field, value));
         let mut records: Vec<_> = opened.collect();
         records.sort_by_key(|(stamp, _)| std::cmp::Reverse(*stamp));
         Some(records.into_iter().map(|(_, record)| record).collect())
@@ -29,7 +28,7 @@ impl SharedLevel {
         let (id, field, now) = (list_id(list), field_of(name), self.clock.now());
         let Ok(raw) = self.backend.read(id).await else { return false };
         // Later than all that is there, even where two are put in one millisecond.
-        let latest = raw.fields.iter().filter_map(|(field, value)| self.unseal(id, field, value));
+        let latest = raw.fields.into_iter().filter_map(|(field, value)| self.unseal(id, &field, value));
         let latest = latest.map(|(stamp, _)| stamp).max().unwrap_or_default();
         let Some(value) = self.seal(id, &field, milliseconds(now).max(latest + 1), record) else {
             return false;

@@ -6,16 +6,21 @@
 //! open. That is a miss, counted and said once in a while, never an error for the user.
 
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::digest::{Context, SHA256};
+#[cfg(feature = "actix")]
+use aws_lc_rs::hkdf;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
 use crate::env::Env;
+use crate::secret::WipedBytes;
 use crate::telemetry::{Counter, SEALED_VALUES_REFUSED};
 
 const VERSION: u8 = 1;
@@ -50,6 +55,33 @@ struct SealingKey {
     key: RandomizedNonceKey,
 }
 
+impl SealingKey {
+    fn new(bytes: &[u8]) -> Option<Self> {
+        // Which key it is, not what it is: the id stands beside every value.
+        let mut hash = Context::new(&SHA256);
+        hash.update(b"cache key id|");
+        hash.update(bytes);
+        let mut id = [0; ID];
+        id.copy_from_slice(&hash.finish().as_ref()[..ID]);
+        let key = RandomizedNonceKey::new(&AES_256_GCM, bytes).ok()?;
+        Some(Self { id, key })
+    }
+}
+
+/// What was sealed, in the buffer in which it came. It is wiped when it is dropped.
+pub(crate) struct Opened {
+    buffer: WipedBytes,
+    begins: usize,
+}
+
+impl Deref for Opened {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.buffer.get(self.begins..).unwrap_or_default()
+    }
+}
+
 /// Sealing failed: the system's random generator does not answer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NoRandomness;
@@ -76,6 +108,20 @@ impl KeyRing {
         None
     }
 
+    /// A ring of one key for a `purpose` of its own, made of a secret that serves others too (RFC 5869).
+    #[cfg(feature = "actix")]
+    pub(crate) fn derived(secret: &[u8], purpose: &[u8]) -> Self {
+        let mut bytes = Zeroizing::new([0; 32]);
+        let secret = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(secret);
+        let filled = secret.expand(&[purpose], hkdf::HKDF_SHA256).and_then(|key| key.fill(bytes.as_mut()));
+        // A ring without a key, if that could fail, would seal and open nothing.
+        Self::of(filled.ok().and_then(|()| SealingKey::new(bytes.as_ref())).into_iter().collect())
+    }
+
+    fn of(keys: Arc<[SealingKey]>) -> Self {
+        Self { keys, unreadable: Counter::named(SEALED_VALUES_REFUSED) }
+    }
+
     /// Seals `plain` for `place`.
     pub(crate) fn seal(&self, place: &[&[u8]], plain: &[u8]) -> Result<Vec<u8>, NoRandomness> {
         let SealingKey { id, key } = self.keys.first().ok_or(NoRandomness)?;
@@ -94,8 +140,13 @@ impl KeyRing {
     }
 
     /// Opens what was sealed for `place`. `None` for anything else, whatever is wrong with it.
-    pub(crate) fn open(&self, place: &[&[u8]], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let plain = self.try_open(place, sealed, LARGEST);
+    pub(crate) fn open(&self, place: &[&[u8]], sealed: &[u8]) -> Option<Opened> {
+        self.open_after(0, place, sealed.to_vec())
+    }
+
+    /// As [`open`](Self::open), for a value that begins with something else, and in its own buffer: nothing is copied.
+    pub(super) fn open_after(&self, begins: usize, place: &[&[u8]], value: Vec<u8>) -> Option<Opened> {
+        let plain = self.try_open(place, value, begins, LARGEST);
         if plain.is_none() && self.unreadable.add().is_multiple_of(SAY_ONE_IN) {
             tracing::warn!(
                 so_far = self.unreadable(),
@@ -105,10 +156,16 @@ impl KeyRing {
         plain
     }
 
+    /// As [`open`](Self::open), for what anybody may have sent: what does not open says nothing about a store.
+    #[cfg(feature = "actix")]
+    pub(crate) fn open_sent(&self, place: &[&[u8]], sealed: Vec<u8>) -> Option<Opened> {
+        self.try_open(place, sealed, 0, LARGEST)
+    }
+
     /// As [`open`](Self::open), for a whole file: larger, and what does not open is counted by whoever set it aside.
     #[cfg(feature = "desktop")]
-    pub(super) fn open_file(&self, place: &[&[u8]], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        self.try_open(place, sealed, usize::MAX)
+    pub(super) fn open_file(&self, place: &[&[u8]], sealed: &[u8]) -> Option<Opened> {
+        self.try_open(place, sealed.to_vec(), 0, usize::MAX)
     }
 
     /// True where the key that sealed the value is one of the ring.
@@ -132,25 +189,24 @@ impl KeyRing {
         self.unreadable.get()
     }
 
-    fn try_open(&self, place: &[&[u8]], sealed: &[u8], largest: usize) -> Option<Zeroizing<Vec<u8>>> {
-        if sealed.len() > largest {
-            return None;
-        }
-        let (head, body) = sealed.split_at_checked(HEAD)?;
+    fn try_open(&self, place: &[&[u8]], value: Vec<u8>, begins: usize, largest: usize) -> Option<Opened> {
+        let mut buffer = WipedBytes(value);
+        let sealed = buffer.0.get_mut(begins..).filter(|sealed| sealed.len() <= largest)?;
+        let (head, body) = sealed.split_at_mut_checked(HEAD)?;
         let (version, head) = head.split_first()?;
         let (id, nonce) = head.split_at_checked(ID)?;
         let key = self.keys.iter().find(|key| *version == VERSION && key.id == id)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut plain = Zeroizing::new(body.to_vec());
-        let length = key.key.open_in_place(nonce, Aad::from(associated(place)), &mut plain).ok()?.len();
-        plain.truncate(length);
-        Some(plain)
+        let length = key.key.open_in_place(nonce, Aad::from(associated(place)), body).ok()?.len();
+        let begins = begins + HEAD;
+        buffer.0.truncate(begins + length);
+        Some(Opened { buffer, begins })
     }
 }
 
-/// Length-prefixed, so that no two places read the same.
-fn associated(place: &[&[u8]]) -> Vec<u8> {
-    let mut text = Vec::with_capacity(place.iter().map(|part| part.len() + 8).sum());
+/// Length-prefixed, so that no two places read the same. Of a token's place there is no more than this.
+fn associated(place: &[&[u8]]) -> SmallVec<[u8; 128]> {
+    let mut text = SmallVec::new();
     for part in place {
         text.extend_from_slice(&(part.len() as u64).to_be_bytes());
         text.extend_from_slice(part);
@@ -165,21 +221,10 @@ impl FromStr for KeyRing {
         const HELP: &str = "each key must be 32 random bytes in base64, newest first, separated by commas: openssl rand -base64 32";
         let keys = text.split([',', ' ', '\t', '\r', '\n']).filter(|key| !key.is_empty()).map(|key| {
             let bytes = Zeroizing::new(STANDARD.decode(key).map_err(|_| HELP)?);
-            // Which key it is, not what it is: the id stands beside every value.
-            let mut hash = Context::new(&SHA256);
-            hash.update(b"cache key id|");
-            hash.update(&bytes);
-            let mut id = [0; ID];
-            id.copy_from_slice(&hash.finish().as_ref()[..ID]);
-            let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| HELP)?;
-            Ok::<_, &'static str>(SealingKey { id, key })
+            SealingKey::new(&bytes).ok_or(HELP)
         });
         let keys = keys.collect::<Result<Arc<[_]>, _>>()?;
-        if keys.is_empty() {
-            Err(HELP)
-        } else {
-            Ok(Self { keys, unreadable: Counter::named(SEALED_VALUES_REFUSED) })
-        }
+        if keys.is_empty() { Err(HELP) } else { Ok(Self::of(keys)) }
     }
 }
 
@@ -212,7 +257,7 @@ mod tests {
         let sealed = ring.seal(PLACE, b"s3cret").unwrap();
 
         assert!(!sealed.windows(6).any(|window| window == b"s3cret"));
-        assert_eq!(ring.open(PLACE, &sealed).unwrap().as_slice(), b"s3cret");
+        assert_eq!(&*ring.open(PLACE, &sealed).unwrap(), b"s3cret");
         assert_ne!(sealed, ring.seal(PLACE, b"s3cret").unwrap(), "a nonce is used once");
         assert!(!format!("{ring:?}").contains('A'));
     }
@@ -256,10 +301,22 @@ mod tests {
             (ring(&key(1)), ring(&format!("{}, {}\n", key(2), key(1))), ring(&key(2)));
         let (old, new) = (before.seal(PLACE, b"old").unwrap(), during.seal(PLACE, b"new").unwrap());
 
-        assert_eq!(during.open(PLACE, &old).unwrap().as_slice(), b"old");
-        assert_eq!(after.open(PLACE, &new).unwrap().as_slice(), b"new");
+        assert_eq!(&*during.open(PLACE, &old).unwrap(), b"old");
+        assert_eq!(&*after.open(PLACE, &new).unwrap(), b"new");
         assert!(after.open(PLACE, &old).is_none(), "the old key is gone");
         assert!(before.open(PLACE, &new).is_none(), "a foreign key");
+    }
+
+    #[test]
+    #[cfg(feature = "actix")]
+    fn a_derived_key_is_that_of_its_secret_and_its_purpose_alone() {
+        let sealed = KeyRing::derived(&[7; 64], b"a").seal(PLACE, b"text").unwrap();
+        let opened = |secret: u8, purpose: &[u8]| {
+            KeyRing::derived(&[secret; 64], purpose).open_sent(PLACE, sealed.clone())
+        };
+
+        assert_eq!(&*opened(7, b"a").unwrap(), b"text");
+        assert!(opened(8, b"a").is_none() && opened(7, b"b").is_none());
     }
 
     #[test]
@@ -309,7 +366,7 @@ mod tests {
             let place = [a.as_bytes(), b.as_bytes()];
             let sealed = ring.seal(&place, &plain).unwrap();
             let opened = ring.open(&place, &sealed).unwrap();
-            prop_assert_eq!(opened.as_slice(), plain.as_slice());
+            prop_assert_eq!(&*opened, plain.as_slice());
         }
     }
 }

@@ -6,7 +6,6 @@
 //!
 //! Nothing here fails a request: a backend that is away is a level that is not there.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -18,7 +17,7 @@ use uuid::Uuid;
 
 use super::key::{Id, PartitionKey};
 use super::record::{RefreshRecord, TokenRecord};
-use super::seal::KeyRing;
+use super::seal::{KeyRing, Opened};
 use super::token::CachedToken;
 use crate::clock::SharedClock;
 use crate::protocol::scope::Scopes;
@@ -144,8 +143,8 @@ pub(crate) struct Found<K: TokenKind> {
     pub tokens: Vec<Arc<CachedToken<K>>>,
     pub refresh_token: Option<(RefreshToken, u64)>,
     pub user: Option<Arc<str>>,
-    /// The time of each field that could be read.
-    stamps: HashMap<String, u64>,
+    /// The time of each field that could be read. There are few.
+    stamps: Vec<(String, u64)>,
     drops: Vec<(String, Vec<u8>)>,
     empty: bool,
 }
@@ -204,7 +203,7 @@ impl SharedLevel {
         let mut puts = Vec::with_capacity(2);
         let field = field_of(&token.scopes);
         // Later than what was read, even where this clock is behind that of the replica which wrote it.
-        let before = found.and_then(|found| found.stamps.get(&field)).copied();
+        let before = found.and_then(|found| found.stamp(&field));
         let stamp = milliseconds(now).max(before.map_or(0, |before| before + 1));
         puts.push((field.clone(), self.seal(id, &field, stamp, &TokenRecord::encode(token, user))?));
         let known = found.and_then(|found| found.refresh_token.as_ref()).map_or(0, |(_, stamp)| *stamp);
@@ -259,7 +258,7 @@ impl SharedLevel {
                 let opener = level.clone();
                 let is_it = move |value: &[u8]| {
                     let kept = opener
-                        .unseal(id, REFRESH_TOKEN, value)
+                        .unseal(id, REFRESH_TOKEN, value.to_vec())
                         .and_then(|(_, plain)| RefreshRecord::decode(&plain));
                     kept.is_some_and(|kept| kept.token.expose() == refused.expose())
                 };
@@ -310,14 +309,13 @@ impl SharedLevel {
         Some(value)
     }
 
-    pub(super) fn unseal(
-        &self,
-        id: Id,
-        field: &str,
-        value: &[u8],
-    ) -> Option<(u64, zeroize::Zeroizing<Vec<u8>>)> {
-        let (stamp, sealed) = value.split_at_checked(STAMP).unwrap_or((b"", value));
-        let plain = self.keys.open(&place(&id, field, stamp), sealed)?;
+    /// In the buffer in which it came.
+    pub(super) fn unseal(&self, id: Id, field: &str, value: Vec<u8>) -> Option<(u64, Opened)> {
+        let begins = value.len().min(STAMP);
+        let mut stamp = [0; STAMP];
+        stamp[..begins].copy_from_slice(&value[..begins]);
+        let stamp = &stamp[..begins];
+        let plain = self.keys.open_after(begins, &place(&id, field, stamp), value)?;
         Some((std::str::from_utf8(stamp).ok()?.parse().ok()?, plain))
     }
 
@@ -328,17 +326,17 @@ impl SharedLevel {
             tokens: Vec::new(),
             refresh_token: None,
             user: None,
-            stamps: HashMap::new(),
+            stamps: Vec::new(),
             drops: Vec::new(),
             empty: raw.fields.is_empty(),
         };
         for (field, value) in raw.fields {
-            let user = match self.unseal(id, &field, &value) {
+            let head = head(&value);
+            let user = match self.unseal(id, &field, value) {
                 Some((stamp, plain)) if field == REFRESH_TOKEN => {
                     RefreshRecord::decode(&plain).map(|record| {
                         found.refresh_token = Some((record.token, stamp));
-                        found.stamps.insert(field.clone(), stamp);
-                        record.user
+                        (stamp, record.user)
                     })
                 }
                 Some((stamp, plain)) => {
@@ -346,16 +344,18 @@ impl SharedLevel {
                     TokenRecord::decode::<K>(&plain, now).filter(|(token, _)| token.is_usable(now)).map(
                         |(token, user)| {
                             found.tokens.push(Arc::new(token));
-                            found.stamps.insert(field.clone(), stamp);
-                            user
+                            (stamp, user)
                         },
                     )
                 }
                 None => None,
             };
             match user {
-                Some(user) => found.user = user.or(found.user),
-                None => found.drops.push((field, head(&value))),
+                Some((stamp, user)) => {
+                    found.user = user.or(found.user);
+                    found.stamps.push((field, stamp));
+                }
+                None => found.drops.push((field, head)),
             }
         }
         // Oldest first: where two overlap, the later one wins in memory.
@@ -375,10 +375,14 @@ impl<K: TokenKind> Found<K> {
             .map(|old| field_of(&old.scopes))
             .filter(|field| *field != own)
             .filter_map(|field| {
-                let stamp = self.stamps.get(&field)?;
+                let stamp = self.stamp(&field)?;
                 Some((field, format!("{stamp:0STAMP$}").into_bytes()))
             });
         self.drops.iter().cloned().chain(overlapped).collect()
+    }
+
+    fn stamp(&self, field: &str) -> Option<u64> {
+        self.stamps.iter().find(|(known, _)| known == field).map(|(_, stamp)| *stamp)
     }
 
     /// A token that serves the scopes.

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 use tracing::field::Empty;
 
-use super::flight::Flights;
+use super::flight::{Flights, broken_off};
 use super::key::{PartitionKey, PartitionRef};
 use super::loops::Loops;
 use super::memory::MemoryCache;
@@ -214,7 +214,7 @@ impl<K: TokenKind> TokenStore<K> {
             let started = Instant::now();
             let (counters, why) = (Arc::clone(&store.counters), missing.why);
             let (flights, key) = (store.flights.clone(), missing.key.clone());
-            // The request has a task of its own, and goes on in the trace of whoever came first.
+            // It goes on in the trace of whoever came first.
             let once = store.requested(missing, request).in_current_span();
             let outcome = flights.join(key, once).await;
             let result = outcome.map(|(Answer { token, level, in_cache }, first)| {
@@ -361,50 +361,69 @@ impl<K: TokenKind> TokenStore<K> {
         self.cache.remove_refresh_token(partition, refused);
     }
 
-    /// The request itself, made by whoever comes first.
+    /// The request itself, made by whoever comes first, and carried on by whoever waits.
     async fn requested<F>(self, missing: Missing, request: F) -> Result<Answer<K>, Error>
     where
-        F: Future<Output = Result<Arc<CachedToken<K>>, Error>> + Send,
+        F: Future<Output = Result<Arc<CachedToken<K>>, Error>> + Send + 'static,
     {
-        let Missing { partition, scopes, bypasses_the_cache: bypass, key, throttle_key, .. } = &missing;
-        let (bypass, started) = (*bypass, Instant::now());
-        let found_there = |token| Ok(Answer::of(token, CacheLevel::Shared, started.elapsed()));
+        let started = Instant::now();
+        let Missing { partition, scopes, bypasses_the_cache: bypass, .. } = &missing;
         // The request that ended while we were on our way here may have left what we want.
         if !bypass && let Some(token) = self.cache.token(partition, scopes.as_str(), self.clock.now()) {
             self.counters.late_memory_hit();
             return Ok(Answer::of(token, CacheLevel::Memory, Duration::ZERO));
         }
-        let Some(shared) = self.shared.clone() else {
-            self.missed(bypass);
+        let mut found = None;
+        if let Some(shared) = &self.shared {
+            // One round trip. For a request that goes past the cache too: the latest refresh token may be there.
+            found = self.look(shared, partition).await;
+            if !bypass && let Some(token) = self.token_of(partition, scopes, found.as_ref()) {
+                self.counters.shared_hit();
+                return Ok(Answer::of(token, CacheLevel::Shared, started.elapsed()));
+            }
+        }
+        // In a task of its own from here on: what Entra answers must not be lost where nobody waits for it any more.
+        let asking = self.asks(missing, found, started, request).in_current_span();
+        tokio::spawn(asking).await.unwrap_or_else(|_| Err(broken_off()))
+    }
+
+    /// What no level had, by Entra, or by another replica that is asking for it already. `found` is what the shared level
+    /// held.
+    async fn asks<F>(
+        self,
+        missing: Missing,
+        mut found: Option<Found<K>>,
+        started: Instant,
+        request: F,
+    ) -> Result<Answer<K>, Error>
+    where
+        F: Future<Output = Result<Arc<CachedToken<K>>, Error>> + Send,
+    {
+        let Missing { partition, scopes, bypasses_the_cache: bypass, key, throttle_key, .. } = &missing;
+        let Some(shared) = &self.shared else {
+            self.missed(*bypass);
             return self.asked(throttle_key, scopes, request).await;
         };
-        // One round trip. For a request that goes past the cache too: the latest refresh token may be there.
-        let mut found = self.look(&shared, partition).await;
-        if !bypass && let Some(token) = self.token_of(partition, scopes, found.as_ref()) {
-            self.counters.shared_hit();
-            return found_there(token);
-        }
         self.may_ask(throttle_key)?;
         let mut lease = None;
         if !bypass && found.is_some() {
-            // Boxed from here on: a lookup that finds what it wants carries nothing of this.
-            match Box::pin(self.turn(&shared, partition, scopes, key)).await {
+            match self.turn(shared, partition, scopes, key).await {
                 Turn::Found(token) => {
                     self.counters.shared_hit();
-                    return found_there(token);
+                    return Ok(Answer::of(token, CacheLevel::Shared, started.elapsed()));
                 }
                 Turn::Ours(ours, fresh) => (lease, found) = (Some(ours), Some(fresh)),
                 Turn::Anyway => {}
             }
         }
-        self.missed(bypass);
+        self.missed(*bypass);
         let looked = started.elapsed();
-        match Box::pin(self.asked(throttle_key, scopes, request)).await {
+        match self.asked(throttle_key, scopes, request).await {
             Ok(mut answer) => {
                 let asked = started.elapsed();
                 // Without having read what is there, nobody knows whether it was removed in the meantime.
                 if found.is_some() {
-                    Box::pin(self.publish(&shared, partition, &answer.token, found.as_ref(), lease)).await;
+                    self.publish(shared, partition, &answer.token, found.as_ref(), lease).await;
                 }
                 answer.in_cache = looked + (started.elapsed() - asked);
                 Ok(answer)
@@ -555,7 +574,11 @@ impl<K: TokenKind> TokenStore<K> {
             }
             outcome
         };
-        let _the_present_one_serves = self.flights.launch(key, renewal.instrument(span));
+        // Nobody waits for it: the present one serves.
+        let (flight, first) = self.flights.launch(key, renewal.instrument(span));
+        if first {
+            tokio::spawn(flight);
+        }
     }
 
     /// A successor by another replica if there is one or will be in a moment, by Entra otherwise.

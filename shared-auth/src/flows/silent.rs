@@ -87,11 +87,15 @@ impl IntoFuture for AcquireTokenSilent<'_> {
         options.tenant = options.tenant.or_else(|| client.tenant_of(account));
         let wanted = options.wanted(client.account_partition(account, options.tenant.as_deref()), &scopes);
         client.user_tokens.acquire(&wanted, |partition| {
-            let elsewhere = client.refresh_token_partitions(account).into();
-            let user = Some(account.home_account_id.clone());
-            let (client, scopes, options) = (Arc::clone(client), scopes.to_scopes(), options.to_owned());
-            // Its state is large; where the token is found without it, nobody has moved it about.
-            async move { Box::pin(refresh(client, partition, elsewhere, user, scopes, options)).await }
+            let (client, account, options) = (Arc::clone(client), account.clone(), options.to_owned());
+            let scopes = scopes.to_scopes();
+            // What only the request itself needs is made by it, and its state is large: where the token is found without
+            // it, nobody has paid for either.
+            async move {
+                let elsewhere = client.refresh_token_partitions(&account).into();
+                let user = Some(account.home_account_id);
+                Box::pin(refresh(client, partition, elsewhere, user, scopes, options)).await
+            }
         })
     }
 }

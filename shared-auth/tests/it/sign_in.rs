@@ -3,6 +3,7 @@
 mod answers;
 mod flows;
 mod form_post;
+mod hint_cookie;
 mod identity;
 mod return_paths;
 mod session_cookie;

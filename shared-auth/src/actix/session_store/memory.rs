@@ -26,6 +26,7 @@ pub(super) struct MemorySessionStore {
     sessions: Cache<[u8; 32], Arc<Kept>>,
     /// The sessions here that belong to one at Entra.
     by_sid: Cache<[u8; 32], Vec<[u8; 32]>>,
+    ended: Cache<[u8; 32], ()>,
     once: Once,
 }
 
@@ -47,7 +48,8 @@ impl MemorySessionStore {
             .expire_after(IdleLifetime)
             .build();
         let by_sid = Cache::builder().max_capacity(SESSIONS_AT_ENTRA).time_to_live(INDEX_LIFETIME).build();
-        Self { sessions, by_sid, once: Once::new() }
+        let ended = Cache::builder().max_capacity(SESSIONS_AT_ENTRA).time_to_live(INDEX_LIFETIME).build();
+        Self { sessions, by_sid, ended, once: Once::new() }
     }
 
     pub async fn keep_once(&self, key: &OnceKey, value: Vec<u8>) -> Result<(), Away> {
@@ -60,12 +62,17 @@ impl MemorySessionStore {
     }
 
     pub async fn end_by_sid(&self, sid: &[u8; 32]) -> Result<Vec<State>, Away> {
-        let ended = self.by_sid.remove(sid).unwrap_or_default().into_iter();
-        let ended = ended.filter_map(|id| match self.sessions.entry(id).and_compute_with(|_| Op::Remove) {
+        let Some(ids) = self.by_sid.remove(sid) else { return Ok(Vec::new()) };
+        self.ended.insert(*sid, ());
+        let ended = ids.into_iter().filter_map(|id| match self.sessions.entry(id).and_compute_with(|_| Op::Remove) {
             CompResult::Removed(entry) => Some(entry.into_value().state.clone()),
             _ => None,
         });
         Ok(ended.collect())
+    }
+
+    pub async fn was_ended(&self, sid: &[u8; 32]) -> bool {
+        self.ended.contains_key(sid)
     }
 
     pub async fn load(&self, key: &SessionKey) -> Result<Option<State>, Away> {

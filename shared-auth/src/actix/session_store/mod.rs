@@ -30,7 +30,7 @@ pub(super) const IDLE_LIFETIME: time::Duration = time::Duration::hours(8);
 /// about its visitors, anybody can begin one with a single request, and these must not fill the store.
 const ANONYMOUS_LIFETIME: time::Duration = time::Duration::minutes(20);
 /// A session ends this long after its sign-in, however much it is used.
-const ABSOLUTE_LIFETIME: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+pub(super) const ABSOLUTE_LIFETIME: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 /// The entry that says when the session began, in seconds.
 const SINCE: &str = "since";
 /// The entry of a session that could not be read. It exists for one request and is never kept.
@@ -118,6 +118,12 @@ impl Sessions {
     pub(super) async fn end_by_sid(&self, sid: &str) -> Result<Vec<State>, Away> {
         let Ok(sid) = serde_json::to_string(sid) else { return Ok(Vec::new()) };
         kept!(self, store => store.end_by_sid(&hash(&sid)).await)
+    }
+
+    /// True where Entra ended what it knows as `sid`, for as long as a session could have lived. No where nobody can say.
+    pub(super) async fn was_ended(&self, sid: &str) -> bool {
+        let Ok(sid) = serde_json::to_string(sid) else { return false };
+        kept!(self, store => store.was_ended(&hash(&sid)).await)
     }
 
     fn now(&self) -> i64 {

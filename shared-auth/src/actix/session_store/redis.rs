@@ -72,6 +72,10 @@ impl RedisSessionStore {
             commands.cmd("GETDEL").arg(name);
         }
         commands.cmd("DEL").arg(&index);
+        if !names.is_empty() {
+            // Not for every `sid` that anybody makes up.
+            commands.cmd("SET").arg(self.ended(sid)).arg("1").arg("PX").arg(INDEX_LIFETIME.as_millis());
+        }
         let answers = self.answers(&commands).await?;
         let ended = names.iter().zip(answers).filter_map(|(name, answer)| match answer {
             Value::BulkString(sealed) => {
@@ -80,6 +84,12 @@ impl RedisSessionStore {
             _ => None,
         });
         Ok(ended.collect())
+    }
+
+    pub async fn was_ended(&self, sid: &[u8; 32]) -> bool {
+        let mut commands = Pipeline::new();
+        commands.cmd("EXISTS").arg(self.ended(sid));
+        matches!(self.run(&commands).await, Ok(Some(Value::Int(1))))
     }
 
     async fn enter(&self, sid: &[u8; 32], key: &SessionKey) {
@@ -190,6 +200,10 @@ impl RedisSessionStore {
 
     fn index(&self, sid: &[u8; 32]) -> String {
         format!("{}:i:{}", self.namespace, URL_SAFE_NO_PAD.encode(sid))
+    }
+
+    fn ended(&self, sid: &[u8; 32]) -> String {
+        format!("{}:e:{}", self.namespace, URL_SAFE_NO_PAD.encode(sid))
     }
 
     fn name(&self, key: &SessionKey) -> String {

@@ -75,6 +75,9 @@ pub(super) async fn callback(
     // The redirect also takes the code out of the address bar.
     let mut answer = to(&return_to);
     super::add_cookie(&mut answer, &cookie.removal(https));
+    if let Some(hint) = routes.hints.cookie(&user, routes.client.inner.clock.now()) {
+        super::add_cookie(&mut answer, &hint);
+    }
     Ok(answer)
 }
 

@@ -9,7 +9,7 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
-use super::{SIGNED_OUT, SignInRoutes, to};
+use super::{SIGNED_OUT, SignInRoutes, add_cookie, to};
 use crate::actix::failure::{PageError, Reason};
 use crate::actix::session::{TypedSession, is_csrf_token};
 use crate::actix::session_store::Sessions;
@@ -30,8 +30,12 @@ pub(super) async fn sign_out(
     if Sessions::is_away(&session.0) {
         return Err(PageError(Reason::SessionsAway)); // To say "signed out" now would not be true.
     }
+    let without_hint = |mut answer: HttpResponse| {
+        routes.hints.removal(&request).iter().for_each(|gone| add_cookie(&mut answer, gone));
+        answer
+    };
     let Some(user) = session.user() else {
-        return Ok(to("/")); // Another tab was faster.
+        return Ok(without_hint(to("/"))); // Another tab was faster, or the session was lost.
     };
     if !is_csrf_token(&user, &form.csrf_token) {
         return Err(PageError(Reason::ForeignForm));
@@ -42,7 +46,7 @@ pub(super) async fn sign_out(
     // Here it is done. Entra's own session ends there, if it can be reached.
     let entra =
         routes.client.authority().metadata().await.ok().and_then(|metadata| metadata.end_session_endpoint);
-    Ok(match entra {
+    Ok(without_hint(match entra {
         Some(mut url) => {
             url.query_pairs_mut()
                 .append_pair("post_logout_redirect_uri", routes.own_address(SIGNED_OUT).as_str());
@@ -52,7 +56,7 @@ pub(super) async fn sign_out(
             to(url.as_str())
         }
         None => to("/"),
-    })
+    }))
 }
 
 /// `GET /signout-callback-oidc`.

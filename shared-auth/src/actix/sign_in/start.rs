@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
+use super::hint;
 use super::open::{FlowCookie, OpenSignIn, StepUp, key_of};
 use super::return_path::own_path;
 use super::{CALLBACK, SignInRoutes, to};
@@ -56,8 +57,12 @@ pub(super) async fn start(
     if let Some(claims) = step_up.as_ref().and_then(|step_up| step_up.claims.clone()) {
         flow = flow.claims(claims);
     }
-    if let Some(user) = user {
-        flow = flow.login_hint(user.account.username); // Again, and not as somebody else.
+    let known = match &user {
+        Some(user) => Some(hint::of(user).to_owned()),
+        None => routes.known(&request).await,
+    };
+    if let Some(hint) = known {
+        flow = flow.login_hint(hint); // Again, and not as somebody else.
     }
     let flow = flow.await?;
     let mut answer = to(flow.authorization_url().as_str());
@@ -78,4 +83,18 @@ pub(super) async fn start(
     super::add_cookie(&mut answer, &cookie.set(https, mode));
     tracing::info!(step = 2, "a sign-in begins; the browser goes to Entra");
     Ok(answer)
+}
+
+impl SignInRoutes {
+    /// Who signed in here before, where their session was lost. Nobody where it was ended.
+    async fn known(&self, request: &HttpRequest) -> Option<String> {
+        let hint = self.hints.read(request, self.client.inner.clock.now())?;
+        if let Some(sid) = &hint.sid
+            && self.sessions.was_ended(sid).await
+        {
+            return None;
+        }
+        tracing::info!(step = 2, "the session was lost; Entra is asked for the same person");
+        Some(hint.login_hint)
+    }
 }

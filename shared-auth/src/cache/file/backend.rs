@@ -128,7 +128,7 @@ impl FileBackend {
         let looked = spawn_blocking(move || {
             backend.watch.saw(backend.contents.stamp());
             let looked: Result<Contents, Unusable> = match backend.contents.look()? {
-                Ok(plain) => parse(plain.as_deref().map(Vec::as_slice)),
+                Ok(plain) => parse(plain.as_deref()),
                 Err(problem) => Err(problem),
             };
             Ok::<_, io::Error>(looked.map(|contents| contents.read(partition, backend.now())))
@@ -169,7 +169,7 @@ fn parse<T: DeserializeOwned + Default>(plain: Option<&[u8]>) -> Result<T, Unusa
 /// What the file says; where it cannot be used it is set aside, and a new one begins.
 fn load<T: DeserializeOwned + Default>(file: &SealedFile) -> io::Result<T> {
     let looked = match file.look()? {
-        Ok(plain) => parse(plain.as_deref().map(Vec::as_slice)),
+        Ok(plain) => parse(plain.as_deref()),
         Err(problem) => Err(problem),
     };
     match looked {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::owner::Owner;
-use crate::cache::seal::KeyRing;
+use crate::cache::seal::{KeyRing, Opened};
 use crate::telemetry::{CACHE_FILES_SET_ASIDE, Counter};
 
 const FIRST_LINE: &[u8] = b"shared-auth token cache, version 1\n";
@@ -68,7 +68,7 @@ impl Default for Events {
 }
 
 /// Contents, absence, or why it cannot be used.
-pub(super) type Looked = Result<Option<Zeroizing<Vec<u8>>>, Unusable>;
+pub(super) type Looked = Result<Option<Opened>, Unusable>;
 
 /// Tells one state of a file from another without opening it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -66,7 +66,7 @@ impl RedisBackend {
         let mut raw = Raw::default();
         let Some(answer) = answer else { return raw };
         // Something of another type under our name: absent, and replaced by the next write.
-        let Ok(fields) = from_redis_value::<Vec<(Vec<u8>, Vec<u8>)>>(answer) else {
+        let Ok(fields) = answer.into_map_iter() else {
             if self.link.misplaced.add() == 0 {
                 tracing::warn!(
                     "a key of the shared cache in Redis holds something else; it counts as absent"
@@ -75,6 +75,7 @@ impl RedisBackend {
             return raw;
         };
         for (field, value) in fields {
+            let (Value::BulkString(field), Value::BulkString(value)) = (field, value) else { continue };
             match String::from_utf8(field) {
                 Ok(field) if field == REMOVED_AT => {
                     raw.removed_at =

@@ -173,7 +173,7 @@ async fn two_tabs_sign_in_at_once_in_either_order() {
             assert_eq!((done.status, done.location.as_deref()), (303, Some(page)), "{}", done.body);
             assert_eq!(app.who(&browser).await, "Alice Kim");
         }
-        assert_eq!(browser.names(), ["session"], "nothing of the sign-ins is left");
+        assert_eq!(browser.names(), ["hint", "session"], "nothing of the sign-ins is left");
     }
 }
 

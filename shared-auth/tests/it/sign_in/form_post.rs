@@ -36,7 +36,7 @@ async fn a_posted_answer_signs_in_without_a_code_in_any_address() {
 
     assert_eq!((done.status, done.location.as_deref()), (303, Some("/hello")), "{}", done.body);
     assert_eq!(app.who(&browser).await, "Alice Kim");
-    assert_eq!(browser.names(), ["__Host-session"]);
+    assert_eq!(browser.names(), ["__Host-hint", "__Host-session"]);
     assert_eq!(browser.send(app.site.get(&address)).await.status, 400, "it counts once");
     assert_eq!(post(&app, &mut browser, &form).await.status, 400);
     assert_eq!(token_requests(&app.lab, "authorization_code"), 1);
