@@ -8,36 +8,41 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
+use quick_cache::DefaultHashBuilder;
 
 use crate::error::{Error, TransportError};
 
 type Request<T> = BoxFuture<'static, Result<T, Error>>;
 pub(super) type Flight<T> = Shared<Request<T>>;
 
+/// Keys meet in one of these by chance only.
+const SHARDS: usize = 16;
+
 /// The requests that are under way. Clones share them.
 pub(crate) struct Flights<T> {
-    under_way: Arc<Mutex<UnderWay<T>>>,
+    shards: Arc<[Mutex<UnderWay<T>>; SHARDS]>,
 }
 
 /// Those who wait keep a request alive, this does not: a request that was left halfway is not what the next one wants.
 struct UnderWay<T> {
-    by_key: HashMap<String, (u64, WeakShared<Request<T>>)>,
+    by_key: HashMap<Arc<str>, (u64, WeakShared<Request<T>>), DefaultHashBuilder>,
     begun: u64,
 }
 
 impl<T> Clone for Flights<T> {
     fn clone(&self) -> Self {
-        Self { under_way: Arc::clone(&self.under_way) }
+        Self { shards: Arc::clone(&self.shards) }
     }
 }
 
 impl<T> Default for Flights<T> {
     fn default() -> Self {
-        Self { under_way: Arc::new(Mutex::new(UnderWay { by_key: HashMap::new(), begun: 0 })) }
+        let shard = |_| Mutex::new(UnderWay { by_key: HashMap::default(), begun: 0 });
+        Self { shards: Arc::new(std::array::from_fn(shard)) }
     }
 }
 
@@ -47,9 +52,22 @@ impl<T> fmt::Debug for Flights<T> {
     }
 }
 
+impl<T> Flights<T> {
+    fn shard(&self, key: &str) -> MutexGuard<'_, UnderWay<T>> {
+        // A key begins with a hash.
+        let hash = key.bytes().take(4).fold(0, |hash, byte| hash * 31 + usize::from(byte));
+        self.shards[hash % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
+        self.shards.iter().all(|shard| shard.lock().unwrap().by_key.is_empty())
+    }
+}
+
 impl<T: Clone + Send + Sync + 'static> Flights<T> {
     /// Joins the request under way for `key`, or makes `request`. The flag is true for the one who brought it.
-    pub async fn join<F>(&self, key: String, request: F) -> Result<(T, bool), Error>
+    pub async fn join<F>(&self, key: Arc<str>, request: F) -> Result<(T, bool), Error>
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
@@ -58,18 +76,18 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
     }
 
     /// As [`join`](Self::join), for those who have somebody else carry it on.
-    pub fn launch<F>(&self, key: String, request: F) -> (Flight<T>, bool)
+    pub fn launch<F>(&self, key: Arc<str>, request: F) -> (Flight<T>, bool)
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut under_way = self.shard(&key);
         if let Some(flight) = under_way.by_key.get(&key).and_then(|(_, flight)| flight.upgrade()) {
             return (flight, false);
         }
         under_way.begun += 1;
         let number = under_way.begun;
         // Removed when the request ends in any way, a panic included: a stale answer must not serve the next caller.
-        let landed = Landed { flights: self.clone(), key: key.clone(), number };
+        let landed = Landed { flights: self.clone(), key: Arc::clone(&key), number };
         let request = async move {
             let _landed = landed;
             AssertUnwindSafe(request).catch_unwind().await.unwrap_or_else(|_| Err(broken_off()))
@@ -95,13 +113,13 @@ pub(super) fn broken_off() -> Error {
 
 struct Landed<T> {
     flights: Flights<T>,
-    key: String,
+    key: Arc<str>,
     number: u64,
 }
 
 impl<T> Drop for Landed<T> {
     fn drop(&mut self) {
-        let mut under_way = self.flights.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut under_way = self.flights.shard(&self.key);
         // Where all had left it, another one may have begun already.
         if under_way.by_key.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
             under_way.by_key.remove(&self.key);
@@ -119,24 +137,25 @@ mod tests {
 
     #[tokio::test]
     async fn two_hundred_callers_make_one_request() {
-        let (flights, count, go) =
-            (Flights::default(), Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let (flights, go) = (Flights::default(), Arc::new(Notify::new()));
+        let (asked, count) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
 
         let callers: Vec<_> = (0..200)
             .map(|_| {
-                let (flights, count, go) = (flights.clone(), Arc::clone(&count), Arc::clone(&go));
+                let (flights, go) = (flights.clone(), Arc::clone(&go));
+                let (asked, count) = (Arc::clone(&asked), Arc::clone(&count));
                 tokio::spawn(async move {
                     let request = async move {
                         count.fetch_add(1, Ordering::SeqCst);
                         go.notified().await;
                         Ok("token")
                     };
-                    flights.join("key".to_owned(), request).await.map(|(value, _)| value)
+                    asked.fetch_add(1, Ordering::SeqCst);
+                    flights.join("key".into(), request).await.map(|(value, _)| value)
                 })
             })
             .collect();
-        tokio::task::yield_now().await;
-        while count.load(Ordering::SeqCst) == 0 {
+        while asked.load(Ordering::SeqCst) < 200 {
             tokio::task::yield_now().await;
         }
         go.notify_one();
@@ -155,17 +174,17 @@ mod tests {
             let flights = flights.clone();
             tokio::spawn(async move {
                 flights
-                    .join("key".to_owned(), async move {
+                    .join("key".into(), async move {
                         waiting.notified().await;
                         Ok(7)
                     })
                     .await
             })
         };
-        while flights.under_way.lock().unwrap().by_key.is_empty() {
+        while flights.is_empty() {
             tokio::task::yield_now().await;
         }
-        let second = flights.join("key".to_owned(), async { Ok(8) });
+        let second = flights.join("key".into(), async { Ok(8) });
 
         first.abort();
         go.notify_one();
@@ -182,7 +201,7 @@ mod tests {
                 begun.fetch_add(1, Ordering::SeqCst);
                 std::future::pending().await
             };
-            Box::pin(flights.join("key".to_owned(), request))
+            Box::pin(flights.join("key".into(), request))
         };
         let (mut first, mut second) = (caller(), caller());
         assert!(futures_util::poll!(&mut first).is_pending());
@@ -194,18 +213,18 @@ mod tests {
         assert_eq!(begun.load(Ordering::SeqCst), 1, "it went on for the second");
         drop(second);
 
-        assert!(flights.under_way.lock().unwrap().by_key.is_empty());
-        assert_eq!(flights.join("key".to_owned(), async { Ok(1) }).await.unwrap(), (1, true));
+        assert!(flights.is_empty());
+        assert_eq!(flights.join("key".into(), async { Ok(1) }).await.unwrap(), (1, true));
     }
 
     #[tokio::test]
     async fn different_keys_do_not_wait_for_each_other() {
         let flights = Flights::<u8>::default();
-        let stuck = flights.join("stuck".to_owned(), std::future::pending());
+        let stuck = flights.join("stuck".into(), std::future::pending());
         let mut stuck = Box::pin(stuck);
         assert!(futures_util::poll!(&mut stuck).is_pending());
 
-        assert_eq!(flights.join("free".to_owned(), async { Ok(1) }).await.unwrap(), (1, true));
+        assert_eq!(flights.join("free".into(), async { Ok(1) }).await.unwrap(), (1, true));
     }
 
     #[tokio::test]
@@ -219,8 +238,8 @@ mod tests {
             correlation_id: None,
         };
 
-        let first = flights.join("key".to_owned(), async move { Err(failure().into()) }).await;
-        let second = flights.join("key".to_owned(), async { Ok(1) }).await;
+        let first = flights.join("key".into(), async move { Err(failure().into()) }).await;
+        let second = flights.join("key".into(), async { Ok(1) }).await;
 
         assert!(first.is_err());
         assert_eq!(second.unwrap(), (1, true));
@@ -230,9 +249,9 @@ mod tests {
     async fn a_panic_in_the_request_is_an_error_for_the_waiters_and_the_next_caller_starts_afresh() {
         let flights = Flights::<u8>::default();
 
-        let first = flights.join("key".to_owned(), async { panic!("boom") }).await;
+        let first = flights.join("key".into(), async { panic!("boom") }).await;
 
         assert!(first.is_err());
-        assert_eq!(flights.join("key".to_owned(), async { Ok(1) }).await.unwrap(), (1, true));
+        assert_eq!(flights.join("key".into(), async { Ok(1) }).await.unwrap(), (1, true));
     }
 }

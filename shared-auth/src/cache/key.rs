@@ -26,6 +26,9 @@ pub(crate) struct Id(pub [u8; ID]);
 const ID: usize = 32;
 
 impl Id {
+    /// How long its text is.
+    pub const TEXT: usize = 43;
+
     /// Length-prefixed, so that no choice of values makes two different lists of parts read the same.
     pub fn of<P: AsRef<[u8]>>(parts: &[P]) -> Self {
         let mut hash = Context::new(&SHA256);
@@ -40,7 +43,14 @@ impl Id {
 
     /// The text that stands for it in keys.
     pub fn text(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.0)
+        let mut text = String::with_capacity(Self::TEXT);
+        self.write_to(&mut text);
+        text
+    }
+
+    /// Adds that text.
+    pub fn write_to(&self, text: &mut String) {
+        URL_SAFE_NO_PAD.encode_string(self.0, text);
     }
 
     /// The other way round.
@@ -201,7 +211,11 @@ pub(crate) struct PartitionKey {
 impl PartitionKey {
     /// The key of one request for tokens within the partition.
     pub fn request(&self, scopes: &Scopes) -> String {
-        format!("{}|{}", self.id().text(), scopes.canonical())
+        let mut key = String::with_capacity(Id::TEXT + 1 + scopes.as_str().len());
+        self.id().write_to(&mut key);
+        key.push('|');
+        scopes.write_canonical(&mut key);
+        key
     }
 
     /// What the partition is called outside this process: a hash, for the key names the user.

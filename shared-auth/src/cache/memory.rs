@@ -332,15 +332,20 @@ impl<K: TokenKind> MemoryCache<K> {
         let number = self.shared.number(key);
         let _alone = self.shared.writer(number);
         let (removals, mut kept) = (self.removals(), true);
+        let signed_out =
+            |user: &str| self.removals() != removals && self.shared.removed_since(removals, user_name(user));
         let old = self.shared.get(key);
         if let Some(new) = change(old.as_deref()) {
             let user = new.user.clone();
             let new = Arc::new(new);
             self.shared.partitions.insert(number, Arc::clone(&new));
+            if old.is_none() && !self.shared.partitions.contains_key(&number) {
+                return !user.is_some_and(|user| signed_out(&user)); // No room for it, and no index knows of it.
+            }
             self.shared.indexes.add(number, key, user.as_ref());
             if let Some(user) = &user {
                 // A sign-out in this moment did not find it in the index.
-                kept = !self.shared.removed_since(removals, user_name(user));
+                kept = !signed_out(user);
                 if !kept {
                     self.shared.partitions.remove(&number);
                 }

@@ -31,7 +31,24 @@ pub(super) struct TokenRecord<'a> {
     refresh_at: Option<i64>,
     /// The home account id, so that signing out finds the entry.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    user: Option<Cow<'a, str>>,
+    user: Option<Text<'a>>,
+}
+
+/// Borrowed within an `Option` too.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<Text<'_>> for Arc<str> {
+    fn from(text: Text<'_>) -> Self {
+        text.0.into()
+    }
 }
 
 impl TokenRecord<'_> {
@@ -45,7 +62,7 @@ impl TokenRecord<'_> {
             cached_at: times.cached_at.as_millisecond(),
             usable_until: times.usable_until.as_millisecond(),
             refresh_at: times.refresh_at.map(Timestamp::as_millisecond),
-            user: user.map(Cow::Borrowed),
+            user: user.map(Text::from),
         };
         encoded(&record, record.token.len())
     }
@@ -61,17 +78,19 @@ impl TokenRecord<'_> {
             Some(at) => Some(time(at)?),
             None => None,
         };
+        let declined = match &*record.declined {
+            "" => Scopes::default(),
+            declined => declined.into(),
+        };
         let token = CachedToken::new(
             AccessToken::new(record.token),
             Scopes::from(&*record.scopes),
             time(record.expires_at)?,
             cached_at,
         );
-        let mut token = token
-            .ending_with(time(record.usable_until)?)
-            .refreshed_at(refresh_at)
-            .declining(Scopes::from(&*record.declined));
-        let user: Option<Arc<str>> = record.user.as_deref().map(Arc::from);
+        let mut token =
+            token.ending_with(time(record.usable_until)?).refreshed_at(refresh_at).declining(declined);
+        let user: Option<Arc<str>> = record.user.map(Arc::from);
         token.home_account_id = user.clone();
         Some((token, user))
     }
@@ -88,20 +107,20 @@ struct Refresh<'a> {
     #[serde(borrow)]
     refresh_token: Cow<'a, str>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    user: Option<Cow<'a, str>>,
+    user: Option<Text<'a>>,
 }
 
 impl RefreshRecord {
     pub fn encode(token: &RefreshToken, user: Option<&str>) -> WipedBytes {
         encoded(
-            &Refresh { refresh_token: token.expose().into(), user: user.map(Cow::Borrowed) },
+            &Refresh { refresh_token: token.expose().into(), user: user.map(Text::from) },
             token.expose().len(),
         )
     }
 
     pub fn decode(plain: &[u8]) -> Option<Self> {
         let record: Refresh<'_> = serde_json::from_slice(plain).ok()?;
-        Some(Self { token: RefreshToken::new(record.refresh_token), user: record.user.as_deref().map(Arc::from) })
+        Some(Self { token: RefreshToken::new(record.refresh_token), user: record.user.map(Arc::from) })
     }
 }
 

@@ -47,7 +47,7 @@ impl SharedLevel {
                 let drops: Vec<_> = fields
                     .into_iter()
                     .filter(|(field, _)| *field == name)
-                    .map(|(field, value)| (field, head(&value)))
+                    .map(|(field, value)| (field, head(&value).to_vec()))
                     .collect();
                 if drops.is_empty() {
                     return Ok(());

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
+use smallvec::SmallVec;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -331,7 +332,7 @@ impl SharedLevel {
             empty: raw.fields.is_empty(),
         };
         for (field, value) in raw.fields {
-            let head = head(&value);
+            let begins: SmallVec<[u8; STAMP + 1]> = head(&value).into();
             let user = match self.unseal(id, &field, value) {
                 Some((stamp, plain)) if field == REFRESH_TOKEN => {
                     RefreshRecord::decode(&plain).map(|record| {
@@ -355,7 +356,7 @@ impl SharedLevel {
                     found.user = user.or(found.user);
                     found.stamps.push((field, stamp));
                 }
-                None => found.drops.push((field, head)),
+                None => found.drops.push((field, begins.to_vec())),
             }
         }
         // Oldest first: where two overlap, the later one wins in memory.
@@ -413,8 +414,9 @@ fn user_id(user: &str) -> Id {
     Id::of(&["user", &user.to_ascii_lowercase()])
 }
 
-pub(super) fn head(value: &[u8]) -> Vec<u8> {
-    value.get(..STAMP).unwrap_or(value).to_vec()
+/// What a value is recognised by.
+pub(super) fn head(value: &[u8]) -> &[u8] {
+    value.get(..STAMP).unwrap_or(value)
 }
 
 pub(super) fn milliseconds(time: Timestamp) -> u64 {

@@ -129,9 +129,16 @@ struct Missing {
     bypasses_the_cache: bool,
     why: CacheRefreshReason,
     /// One request for one key. A challenge is answered for those who brought it, not for all who want a token.
-    key: String,
-    /// Who is told to wait, waits however the next request comes about: forced, ahead of time, or because it must.
-    throttle_key: String,
+    key: Arc<str>,
+    /// Who is told to wait, waits however the next request comes about: forced, ahead of time, or because it must. So
+    /// this much of the key is what times to wait are remembered by.
+    throttled: usize,
+}
+
+impl Missing {
+    fn throttle_key(&self) -> &str {
+        &self.key[..self.throttled]
+    }
 }
 
 /// A token with where it came from.
@@ -213,7 +220,7 @@ impl<K: TokenKind> TokenStore<K> {
         let asking = async move {
             let started = Instant::now();
             let (counters, why) = (Arc::clone(&store.counters), missing.why);
-            let (flights, key) = (store.flights.clone(), missing.key.clone());
+            let (flights, key) = (store.flights.clone(), Arc::clone(&missing.key));
             // It goes on in the trace of whoever came first.
             let once = store.requested(missing, request).in_current_span();
             let outcome = flights.join(key, once).await;
@@ -246,15 +253,15 @@ impl<K: TokenKind> TokenStore<K> {
     /// What has to be asked for now.
     fn missing(&self, wanted: &Wanted<'_>) -> Missing {
         let (partition, scopes) = (wanted.partition.to_key(), Scopes::from(wanted.scopes));
-        let plain = partition.request(&scopes);
-        let throttle_key = match wanted.claims {
-            Some(claims) => format!("{plain}|claims {claims}"),
-            None => plain,
-        };
-        let key = match (wanted.claims, wanted.force_refresh) {
-            (None, true) => format!("{throttle_key}|forced"),
-            _ => throttle_key.clone(),
-        };
+        let mut key = partition.request(&scopes);
+        if let Some(claims) = wanted.claims {
+            key.push_str("|claims ");
+            key.push_str(claims);
+        }
+        let throttled = key.len();
+        if wanted.claims.is_none() && wanted.force_refresh {
+            key.push_str("|forced");
+        }
         let bypasses_the_cache = wanted.bypasses_the_cache();
         let why = match bypasses_the_cache {
             true => CacheRefreshReason::ForceRefreshOrClaims,
@@ -263,7 +270,7 @@ impl<K: TokenKind> TokenStore<K> {
             }
             false => CacheRefreshReason::NoCachedAccessToken,
         };
-        Missing { partition, scopes, bypasses_the_cache, why, key, throttle_key }
+        Missing { partition, scopes, bypasses_the_cache, why, key: key.into(), throttled }
     }
 
     /// A hit that begins the request for its successor.
@@ -399,7 +406,8 @@ impl<K: TokenKind> TokenStore<K> {
     where
         F: Future<Output = Result<Arc<CachedToken<K>>, Error>> + Send,
     {
-        let Missing { partition, scopes, bypasses_the_cache: bypass, key, throttle_key, .. } = &missing;
+        let Missing { partition, scopes, bypasses_the_cache: bypass, key, .. } = &missing;
+        let throttle_key = missing.throttle_key();
         let Some(shared) = &self.shared else {
             self.missed(*bypass);
             return self.asked(throttle_key, scopes, request).await;
@@ -560,9 +568,9 @@ impl<K: TokenKind> TokenStore<K> {
         F: Future<Output = Result<Arc<CachedToken<K>>, Error>> + Send + 'static,
     {
         let store = self.clone();
-        missing.key.push_str("|background");
+        missing.key = format!("{}|background", missing.key).into();
         let (key, span) =
-            (missing.key.clone(), tracing::debug_span!("renew_token", scopes = %missing.scopes));
+            (Arc::clone(&missing.key), tracing::debug_span!("renew_token", scopes = %missing.scopes));
         let renewal = async move {
             let outcome = store.renewed(&missing, request).await;
             if let Err(error) = &outcome {
@@ -586,7 +594,8 @@ impl<K: TokenKind> TokenStore<K> {
     where
         F: Future<Output = Result<Arc<CachedToken<K>>, Error>> + Send,
     {
-        let Missing { partition, scopes, key, throttle_key, .. } = missing;
+        let Missing { partition, scopes, key, .. } = missing;
+        let throttle_key = missing.throttle_key();
         let request = ahead_of_time(request);
         let Some(shared) = &self.shared else { return self.asked(throttle_key, scopes, request).await };
         let lease = shared.lease(partition, key);

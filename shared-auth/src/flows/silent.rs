@@ -87,8 +87,9 @@ impl IntoFuture for AcquireTokenSilent<'_> {
         options.tenant = options.tenant.or_else(|| client.tenant_of(account));
         let wanted = options.wanted(client.account_partition(account, options.tenant.as_deref()), &scopes);
         client.user_tokens.acquire(&wanted, |partition| {
-            let (client, account, options) = (Arc::clone(client), account.clone(), options.to_owned());
-            let scopes = scopes.to_scopes();
+            let (client, scopes, options) = (Arc::clone(client), scopes.to_scopes(), options.to_owned());
+            let (home_account_id, tenant_id) = (account.home_account_id.clone(), account.tenant_id.clone());
+            let account = Account { home_account_id, tenant_id, username: String::new() };
             // What only the request itself needs is made by it, and its state is large: where the token is found without
             // it, nobody has paid for either.
             async move {

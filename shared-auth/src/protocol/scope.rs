@@ -4,6 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 /// Scopes that belong to OpenID Connect and not to a resource; they are asked for but never looked up.
 const RESERVED: [&str; 3] = ["openid", "profile", "offline_access"];
 
@@ -89,10 +91,23 @@ impl Scopes {
 
     /// A spelling that is the same for equal sets: lower case, sorted, without the reserved ones. For keys.
     pub(crate) fn canonical(&self) -> String {
-        let mut all: Vec<String> = self.resource_scopes().map(str::to_ascii_lowercase).collect();
+        let mut text = String::with_capacity(self.0.len());
+        self.write_canonical(&mut text);
+        text
+    }
+
+    /// Adds that spelling to a key.
+    pub(crate) fn write_canonical(&self, key: &mut String) {
+        let lower = self.0.to_ascii_lowercase();
+        let mut all: SmallVec<[&str; 8]> = resource_scopes(&lower).collect();
         all.sort_unstable();
         all.dedup();
-        all.join(" ")
+        for (place, scope) in all.into_iter().enumerate() {
+            if place > 0 {
+                key.push(' ');
+            }
+            key.push_str(scope);
+        }
     }
 
     fn resource_scopes(&self) -> impl Iterator<Item = &str> {

@@ -44,6 +44,8 @@ mod redis_raw;
 #[cfg(feature = "redis")]
 mod redis_replicas;
 #[cfg(feature = "redis")]
+mod redis_rights;
+#[cfg(feature = "redis")]
 mod redis_server;
 #[cfg(all(feature = "redis", feature = "actix"))]
 mod redis_sessions;

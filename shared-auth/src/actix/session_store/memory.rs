@@ -64,10 +64,11 @@ impl MemorySessionStore {
     pub async fn end_by_sid(&self, sid: &[u8; 32]) -> Result<Vec<State>, Away> {
         let Some(ids) = self.by_sid.remove(sid) else { return Ok(Vec::new()) };
         self.ended.insert(*sid, ());
-        let ended = ids.into_iter().filter_map(|id| match self.sessions.entry(id).and_compute_with(|_| Op::Remove) {
-            CompResult::Removed(entry) => Some(entry.into_value().state.clone()),
-            _ => None,
-        });
+        let ended =
+            ids.into_iter().filter_map(|id| match self.sessions.entry(id).and_compute_with(|_| Op::Remove) {
+                CompResult::Removed(entry) => Some(entry.into_value().state.clone()),
+                _ => None,
+            });
         Ok(ended.collect())
     }
 

@@ -75,9 +75,11 @@ pub(super) async fn callback(
     // The redirect also takes the code out of the address bar.
     let mut answer = to(&return_to);
     super::add_cookie(&mut answer, &cookie.removal(https));
-    if let Some(hint) = routes.hints.cookie(&user, routes.client.inner.clock.now()) {
-        super::add_cookie(&mut answer, &hint);
-    }
+    // Whom the last one named is not who signed in now.
+    let hint = routes.hints.cookie(&user, routes.client.inner.clock.now());
+    hint.or_else(|| routes.hints.removal(&request))
+        .iter()
+        .for_each(|hint| super::add_cookie(&mut answer, hint));
     Ok(answer)
 }
 

@@ -46,8 +46,8 @@ pub(super) struct Hint {
 impl Hints {
     pub fn new(key: &CookieKey, client: &ConfidentialClient, https: bool) -> Self {
         let (authority, client) = (&client.inner.authority, client.client_id());
-        let place = [authority.environment(), authority.realm(), client].map(str::to_owned);
-        Self { key: KeyRing::derived(key.0.master(), b"cookie of a login_hint"), place: Arc::new(place), https }
+        let place = [authority.environment(), authority.realm(), client].map(str::to_owned).into();
+        Self { key: KeyRing::derived(key.0.master(), b"cookie of a login_hint"), place, https }
     }
 
     /// The cookie for somebody who has just signed in.

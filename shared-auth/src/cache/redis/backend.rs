@@ -50,7 +50,15 @@ impl RedisBackend {
     }
 
     fn key(&self, kind: char, id: Id) -> String {
-        format!("{}:{kind}:{{{}}}", self.namespace, id.text())
+        const AROUND: &str = "::{}";
+        let mut key = String::with_capacity(self.namespace.len() + AROUND.len() + 1 + Id::TEXT);
+        key.push_str(&self.namespace);
+        key.push(':');
+        key.push(kind);
+        key.push_str(":{");
+        id.write_to(&mut key);
+        key.push('}');
+        key
     }
 
     fn lease(&self, lease: &Lease) -> String {

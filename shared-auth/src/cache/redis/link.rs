@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use deadpool_redis::redis::aio::PubSub;
@@ -33,7 +33,7 @@ type Connecting = Shared<BoxFuture<'static, Result<Connection, Arc<RedisError>>>
 pub(crate) struct Link {
     limit: Duration,
     server: Arc<Server>,
-    connection: Mutex<Option<(u64, Connecting)>>,
+    connection: RwLock<Option<(u64, Connecting)>>,
     connections: AtomicU64,
     in_a_row: AtomicU32,
     open: AtomicBool,
@@ -61,7 +61,7 @@ impl Link {
         Arc::new(Self {
             limit,
             server,
-            connection: Mutex::default(),
+            connection: RwLock::default(),
             connections: AtomicU64::default(),
             in_a_row: AtomicU32::default(),
             open: AtomicBool::default(),
@@ -159,9 +159,13 @@ impl Link {
     /// The connection there is, or the one being made. It is made in a task of its own: a caller who gives up does not
     /// break it off.
     fn connection(self: &Arc<Self>) -> (u64, Connecting) {
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((number, connecting)) = connection.as_ref() {
-            return (*number, connecting.clone());
+        // Nearly always there is one, and callers do not keep each other from it.
+        if let Some(there) = self.connection.read().unwrap_or_else(PoisonError::into_inner).clone() {
+            return there;
+        }
+        let mut connection = self.connection.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(there) = connection.clone() {
+            return there;
         }
         let number = self.connections.fetch_add(1, Ordering::Relaxed);
         let server = Arc::clone(&self.server);
@@ -187,7 +191,7 @@ impl Link {
 
     /// The next call connects anew. With a number: unless somebody did already.
     fn drop_connection(&self, number: Option<u64>) {
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connection = self.connection.write().unwrap_or_else(PoisonError::into_inner);
         if connection.as_ref().is_some_and(|(current, _)| number.is_none_or(|number| number == *current)) {
             *connection = None;
         }

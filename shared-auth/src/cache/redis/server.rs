@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_redis::redis::aio::{ConnectionLike, MultiplexedConnection, PubSub};
+use deadpool_redis::redis::aio::{MultiplexedConnection, PubSub};
 use deadpool_redis::redis::cluster::{ClusterClient, ClusterClientBuilder};
 use deadpool_redis::redis::cluster_async::ClusterConnection;
 use deadpool_redis::redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
@@ -21,6 +21,8 @@ const REDIS_PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 /// Connecting may take longer than a call (TLS, a name to resolve).
 pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+/// Calls that are handed to the connection without waiting for one another.
+const CALLS_AT_ONCE: usize = 1024;
 
 /// What an address says. It may hold a password, so it has no `Debug`.
 #[derive(Clone)]
@@ -232,6 +234,7 @@ impl Server {
     pub async fn connect(&self) -> Result<Connection, RedisError> {
         let mut config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_LIMIT))
+            .set_pipeline_buffer_size(CALLS_AT_ONCE)
             .set_response_timeout(None); // Each call has its own limit.
         if let Some(credentials) = &self.credentials {
             config = config.set_credentials_provider(credentials.clone());
@@ -290,7 +293,13 @@ impl Connection {
     /// Sends commands in one round trip, in a cluster in one to each node, and takes their answers.
     pub async fn run(&mut self, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
         match self {
-            Self::One(connection) => connection.req_packed_commands(commands, 0, commands.len()).await,
+            Self::One(connection) => match (commands.len(), commands.cmd_iter().next()) {
+                // A lookup: its answer is not gathered with others.
+                (1, Some(command)) => {
+                    connection.send_packed_command(command).await.map(|answer| vec![answer])
+                }
+                (count, _) => connection.send_packed_commands(commands, 0, count).await,
+            },
             Self::Cluster(connection) => cluster::run(connection, commands).await,
         }
     }

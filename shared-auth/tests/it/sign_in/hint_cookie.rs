@@ -170,7 +170,11 @@ async fn what_was_tampered_with_made_up_or_is_another_applications_is_ignored() 
     // The same key, another client.
     let other = Site::start(&client(&app.lab, API), None, |routes| routes);
     assert_eq!(hinted(&other, &browser).await, None);
-    assert_eq!(hinted(&app.site, &browser).await.as_deref(), Some("alice@contoso.test"), "the good one works");
+    assert_eq!(
+        hinted(&app.site, &browser).await.as_deref(),
+        Some("alice@contoso.test"),
+        "the good one works"
+    );
 }
 
 #[tokio::test]
