@@ -1,9 +1,9 @@
 //! A Redis user (ACL) of the application's own, with a password and no more rights than it needs.
 
 use entra_lab::EntraLab;
-use shared_auth::{RedisCache, TokenSource};
+use shared_auth::TokenSource;
 
-use crate::redis_server::{KEY, RedisServer, replica_with, within_a_second};
+use crate::redis_server::{RedisServer, patient, replica_with, within_a_second};
 use crate::support::{WEB_APP, access_as_user, sign_in};
 
 /// What the README says.
@@ -16,10 +16,8 @@ async fn a_redis_user_with_few_rights_is_enough_and_one_with_less_is_an_outage_a
     let rights: Vec<&str> = RIGHTS.split(' ').collect();
     let _: () = redis.command(&[&user[..], &rights].concat()).await;
     let _: () = redis.command(&["ACL", "SETUSER", "reader", "on", ">p@ss/word", "~auth:*", "+@read"]).await;
-    let connected = |user: &str| {
-        let url = redis.url().replace("redis://", &format!("redis://{user}:p%40ss%2Fword@"));
-        RedisCache::connect(&url, KEY.parse().unwrap()).unwrap()
-    };
+    let connected =
+        |user: &str| patient(&redis.url().replace("redis://", &format!("redis://{user}:p%40ss%2Fword@")));
     let (cache, other) = (connected("web-app"), connected("web-app"));
     let one = replica_with(&lab, WEB_APP, cache.clone());
     let two = replica_with(&lab, WEB_APP, other.clone());

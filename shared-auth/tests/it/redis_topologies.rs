@@ -190,10 +190,12 @@ async fn tls_trusts_an_authority_that_was_added_and_no_other() {
     ];
     let (redis, lab) = (RedisServer::start_with(&options.concat()).await, EntraLab::start().await.unwrap());
     let url = format!("rediss://localhost:{}", redis.tls_port());
-    let trusting =
-        RedisCache::builder(&url, keys()).extra_ca_certs(ca.pem.clone().into_bytes()).build().unwrap();
-    let stranger =
-        RedisCache::builder(&url, keys()).extra_ca_certs(Authority::new().pem.into_bytes()).build().unwrap();
+    let trusts = |authority: &Authority| {
+        let pem = authority.pem.clone().into_bytes();
+        let patient = RedisCache::builder(&url, keys()).time_limit(Duration::from_secs(10));
+        patient.extra_ca_certs(pem).build().unwrap()
+    };
+    let (trusting, stranger) = (trusts(&ca), trusts(&Authority::new()));
 
     replica_with(&lab, DAEMON, trusting.clone()).acquire_token_for_client(GRAPH_DEFAULT).await.unwrap();
     assert_eq!(trusting.state().failures, 0);
