@@ -1,5 +1,7 @@
 //! Two replicas share what they get, through a real Redis; what lies there tells nothing and cannot be tampered with.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use deadpool_redis::redis::cmd;
 use entra_lab::EntraLab;
 use jiff::SignedDuration;
@@ -7,6 +9,7 @@ use shared_auth::{Account, ConfidentialClient, Env, KeyRing, RedisCache, TokenSo
 
 use crate::redis_server::{
     KEY, OLD_KEY, RedisServer, cache, cache_with_keys, replica, replica_with, replica_with_clock,
+    within_a_second,
 };
 use crate::support::{
     API, DAEMON, GRAPH_DEFAULT, OTHER_API, WEB_APP, access_as_user, client, registration, sign_in,
@@ -80,17 +83,15 @@ async fn a_hit_in_memory_asks_redis_nothing_and_a_miss_asks_once() {
     let (one, other) = (replica(&lab, API, &redis), replica(&lab, API, &redis));
     source_of(&one, &alice).await;
 
-    let before = redis.calls().await;
+    let (before, looked) = (redis.calls().await, lookups(&redis).await);
     for _ in 0..100 {
         assert_eq!(source_of(&one, &alice).await, TokenSource::Cache);
     }
     assert_eq!(redis.calls().await, before, "memory answers alone");
 
     assert_eq!(source_of(&other, &alice).await, TokenSource::Cache);
-    let reads =
-        |calls: &[(String, u64)]| calls.iter().find(|(name, _)| name == "hgetall").map_or(0, |(_, n)| *n);
     let after = redis.calls().await;
-    assert_eq!(reads(&after), reads(&before) + 1);
+    assert_eq!(lookups(&redis).await, looked + 1);
     let sum = |calls: &[(String, u64)]| calls.iter().map(|(_, n)| n).sum::<u64>();
     assert_eq!(sum(&after), sum(&before) + 1, "one command: {before:?} {after:?}");
 }
@@ -275,6 +276,43 @@ async fn a_token_from_redis_ends_when_it_ends_and_not_when_redis_forgets_it() {
     let token = latest.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap();
     assert_eq!(token.source, TokenSource::IdentityProvider);
     assert_eq!(token_requests(&lab, APP), 2);
+}
+
+/// Somebody who can write to Redis and kept a copy of what had been there: it opens, for it is genuine.
+#[tokio::test]
+async fn what_is_put_back_at_its_own_place_replaces_nothing_newer_and_ends_when_it_ends() {
+    let (lab, redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);
+    let one = replica(&lab, DAEMON, &redis);
+    let first = one.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap();
+    let (key, mut connection) = (partition(&redis, &[]).await, redis.connection().await);
+    let copied: Vec<(String, Vec<u8>)> = cmd("HGETALL").arg(&key).query_async(&mut connection).await.unwrap();
+    let second = one.acquire_token_for_client(GRAPH_DEFAULT).force_refresh().await.unwrap();
+    let () = cmd("HSET").arg(&key).arg(&copied).query_async(&mut connection).await.unwrap();
+
+    // The one who knows better looks again, and is not talked into the older one.
+    let (namespace, id) = key.trim_end_matches('}').split_once(":p:{").unwrap();
+    let message = [b"c".as_slice(), &[0; 16], &URL_SAFE_NO_PAD.decode(id).unwrap()].concat();
+    let before = lookups(&redis).await;
+    let channel = format!("{namespace}:changes");
+    let () = cmd("PUBLISH").arg(channel).arg(message).query_async(&mut connection).await.unwrap();
+    within_a_second("it looks again", || async {
+        let token = one.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap();
+        assert_eq!(token.access_token.expose_secret(), second.access_token.expose_secret());
+        lookups(&redis).await > before
+    })
+    .await;
+    // Others take it for what it is, until it ends.
+    let (other, clock) = replica_with_clock(&lab, DAEMON, &redis);
+    let token = other.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap();
+    assert_eq!(token.access_token.expose_secret(), first.access_token.expose_secret());
+    clock.advance(SignedDuration::from_hours(2));
+    lab.advance(SignedDuration::from_hours(2));
+    let token = other.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap();
+    assert_eq!(token.source, TokenSource::IdentityProvider);
+}
+
+async fn lookups(redis: &RedisServer) -> u64 {
+    redis.calls().await.iter().find(|(name, _)| name == "hgetall").map_or(0, |(_, count)| *count)
 }
 
 #[tokio::test]

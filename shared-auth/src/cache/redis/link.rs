@@ -286,3 +286,21 @@ impl fmt::Debug for Link {
         f.debug_struct("Link").field("limit", &self.limit).field("open", &self.open).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_another_cloud_tenant_or_client_begin_otherwise_and_say_nothing() {
+        let own = ["login.microsoftonline.com", "tenant", "client"];
+        let of = |parts: [&str; 3]| namespace(parts[0], parts[1], parts[2]);
+
+        for changed in 0..own.len() {
+            let mut other = own;
+            other[changed] = "another";
+            assert_ne!(of(own), of(other));
+        }
+        assert!(own.iter().all(|part| !of(own).contains(part)));
+    }
+}
