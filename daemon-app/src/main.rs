@@ -17,6 +17,7 @@ mod heartbeat;
 mod settings;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use shared_auth::service::{self, Health, Service};
 use shared_auth::{ConfidentialClient, Deployment, DownstreamApi, Error};
@@ -26,6 +27,8 @@ use crate::settings::Settings;
 
 /// Links that lead in a circle must not keep a round here for ever.
 const PAGES_AT_MOST: usize = 100;
+/// Nobody waits longer, whatever an API asks for.
+const AN_HOUR: Duration = Duration::from_secs(3_600);
 
 fn main() -> ExitCode {
     let health = Health::Custom(heartbeat::check);
@@ -54,19 +57,31 @@ async fn rounds(settings: Settings) -> anyhow::Result<()> {
     service::until_reachable(&daemon.client).await?;
     let mut refusals = 0;
     loop {
-        refusals = match daemon.round().await {
+        let mut wait = Duration::ZERO;
+        match daemon.round().await {
             Ok(()) => {
                 settings.heartbeat.beat();
                 tracing::info!(step = 8, "done; the next round finds both tokens in the cache");
-                0
+                refusals = 0;
             }
             Err(error) => {
                 tracing::error!("this round failed: {error}");
-                if error.is_retryable() { 0 } else { refusals + 1 }
+                wait = asked_to_wait(&error);
+                refusals = if error.is_retryable() { 0 } else { refusals + 1 };
             }
-        };
+        }
         // Asking more often does not change a refusal, so each one in a row doubles the pause.
-        tokio::time::sleep(settings.heartbeat.interval * 2_u32.pow(refusals.min(6))).await;
+        let pause = wait.max(settings.heartbeat.interval * 2_u32.pow(refusals.min(6)));
+        tracing::info!("the next round begins in {} seconds", pause.as_secs());
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// What an API named with its refusal, as far as that is sensible.
+fn asked_to_wait(error: &Error) -> Duration {
+    match error {
+        Error::Downstream(no) => Duration::from_secs(no.retry_after.unwrap_or_default()).min(AN_HOUR),
+        _ => Duration::ZERO, // Entra's own times are kept by the client.
     }
 }
 
@@ -81,22 +96,27 @@ impl Daemon {
     #[tracing::instrument(level = "debug", skip_all)]
     async fn round(&self) -> Result<(), Error> {
         // Steps 2 to 4; in later rounds, step 8.
-        let token = self.client.acquire_token_for_client("https://graph.microsoft.com/.default").await?;
+        let request = self.client.acquire_token_for_client("https://graph.microsoft.com/.default");
+        let token = request.clone().await?;
         tracing::info!(step = 4, "the token for Microsoft Graph came from the {}", token.source);
         // Step 5. Small pages, so that the paging shows.
         let first =
             self.graph.get("/users", &token.access_token).query("$top", "3").query("$select", "displayName");
-        let mut page: Page = first.await?;
+        let mut page: Page = first.renewing(request.clone()).await?;
         for _ in 0..PAGES_AT_MOST {
             tracing::info!(step = 5, "a page of the directory: {}", names(&page.value));
             let Some(link) = page.next_link else { break };
-            page = self.graph.get_link(&link, &token.access_token).await?;
+            // From the cache, where a better one lies if Graph did not take the first.
+            let token = request.clone().await?;
+            page = self.graph.get_link(&link, &token.access_token).renewing(request.clone()).await?;
         }
         // Step 6.
-        let token = self.client.acquire_token_for_client(self.api_scopes.as_str()).await?;
+        let request = self.client.acquire_token_for_client(self.api_scopes.as_str());
+        let token = request.clone().await?;
         tracing::info!(step = 6, "the token for our API came from the {}", token.source);
         // Step 7.
-        let directory: Directory = self.api.get("/api/directory", &token.access_token).await?;
+        let directory: Directory =
+            self.api.get("/api/directory", &token.access_token).renewing(request).await?;
         tracing::info!(
             step = 7,
             "our API knows {} users: {}",

@@ -74,13 +74,13 @@ impl Terminal {
 
     pub fn signed_in(&self, account: &Account) {
         self.result(json!({ "signedIn": shown(account) }), || {
-            println!("{} Signed in as {}.", tick(), style(&account.username).bold());
+            println!("{} Signed in as {}.", tick(), style(plain(&account.username)).bold());
         });
     }
 
     pub fn profile(&self, profile: &Profile) {
         self.result(json!(profile), || {
-            println!("{} {}", tick(), style(&profile.display_name).bold());
+            println!("{} {}", tick(), style(plain(&profile.display_name)).bold());
             let lines = [
                 ("Sign-in name", Some(&profile.user_principal_name)),
                 ("Job", profile.job_title.as_ref()),
@@ -91,7 +91,7 @@ impl Terminal {
             ];
             for (name, value) in lines {
                 if let Some(value) = value {
-                    println!("  {:<13} {value}", style(name).dim());
+                    println!("  {:<13} {}", style(name).dim(), plain(value));
                 }
             }
         });
@@ -103,7 +103,7 @@ impl Terminal {
                 println!("Nobody is signed in.");
             }
             for account in accounts {
-                println!("{}  {}", style(&account.username).bold(), style(&account.tenant_id).dim());
+                println!("{}  {}", style(plain(&account.username)).bold(), style(&account.tenant_id).dim());
             }
         });
     }
@@ -114,7 +114,7 @@ impl Terminal {
             || match accounts {
                 [] => println!("Nobody was signed in."),
                 accounts => {
-                    let names: Vec<_> = accounts.iter().map(|account| account.username.as_str()).collect();
+                    let names: Vec<_> = accounts.iter().map(|account| plain(&account.username)).collect();
                     println!(
                         "{} Signed out: {}. The browser keeps its own session.",
                         tick(),
@@ -147,6 +147,11 @@ fn shown(account: &Account) -> Value {
         "tenantId": account.tenant_id,
         "homeAccountId": account.home_account_id,
     })
+}
+
+/// Text from a directory, which must not steer the terminal. JSON escapes it by itself.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
 }
 
 fn tick() -> impl std::fmt::Display {

@@ -13,6 +13,9 @@ mod settings;
 
 use settings::{Cli, Command};
 
+/// As after a SIGTERM that nobody listens to.
+const ASKED_TWICE: i32 = 143;
+
 #[actix_web::main]
 async fn main() -> ExitCode {
     // An unknown option ends here, with a sentence and exit code 2.
@@ -56,7 +59,12 @@ async fn run(settings: settings::Settings) -> ExitCode {
     let handle = server.handle();
     actix_web::rt::spawn(async move {
         stop_asked().await;
-        handle.stop(true).await;
+        let stopped = handle.stop(true);
+        // Whoever asks a second time does not want to wait for requests that are under way.
+        tokio::select! {
+            () = stopped => {}
+            () = stop_asked() => std::process::exit(ASKED_TWICE),
+        }
     });
     match server.await {
         Ok(()) => ExitCode::SUCCESS,

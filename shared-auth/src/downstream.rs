@@ -1,4 +1,8 @@
 //! Calling an API with a token: a base URL, a bearer token, and an error that says what the API said.
+//!
+//! `renewal.rs` gets another token where the API did not take the first one.
+
+mod renewal;
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -12,6 +16,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+pub use self::renewal::Renewal;
 use crate::authority::extend;
 use crate::client::Client;
 use crate::error::{Error, TransportError};
@@ -52,7 +57,7 @@ impl DownstreamApi {
     /// GETs `path` below the base URL.
     ///
     /// Each segment of the path is encoded, so text from outside cannot turn into another path or a query.
-    pub fn get<T, K: TokenKind>(&self, path: &str, token: &AccessToken<K>) -> ApiRequest<T> {
+    pub fn get<'a, T, K: TokenKind>(&self, path: &str, token: &AccessToken<K>) -> ApiRequest<'a, T> {
         self.request(Ok(self.below_base(path)), token)
     }
 
@@ -72,7 +77,7 @@ impl DownstreamApi {
 
     /// GETs an address that the API itself gave, such as `@odata.nextLink`. An address on another origin is refused:
     /// the token would go along.
-    pub fn get_link<T, K: TokenKind>(&self, link: &str, token: &AccessToken<K>) -> ApiRequest<T> {
+    pub fn get_link<'a, T, K: TokenKind>(&self, link: &str, token: &AccessToken<K>) -> ApiRequest<'a, T> {
         let url = Url::parse(link).ok().filter(|url| url.origin() == self.base.origin());
         let refused = || TransportError {
             tried: format!("following a link of {}", self.name),
@@ -89,17 +94,18 @@ impl DownstreamApi {
         extend(&self.base, &segments)
     }
 
-    fn request<T, K: TokenKind>(
+    fn request<'a, T, K: TokenKind>(
         &self,
         url: Result<Url, TransportError>,
         token: &AccessToken<K>,
-    ) -> ApiRequest<T> {
+    ) -> ApiRequest<'a, T> {
         ApiRequest {
             api: self.name.clone(),
             http: self.http.clone(),
             url,
             token: SecretString::from(token.expose_secret()),
             correlation_id: correlation_id(),
+            renewal: None,
             answer: PhantomData,
         }
     }
@@ -119,16 +125,17 @@ impl DownstreamApi {
 /// ```
 #[derive(Debug)]
 #[must_use = "nothing happens before `.await`"]
-pub struct ApiRequest<T> {
+pub struct ApiRequest<'a, T> {
     api: String,
     http: Http,
     url: Result<Url, TransportError>,
     token: SecretString,
     correlation_id: uuid::Uuid,
+    renewal: Option<Renewal<'a>>,
     answer: PhantomData<fn() -> T>,
 }
 
-impl<T> ApiRequest<T> {
+impl<'a, T> ApiRequest<'a, T> {
     /// Adds a query parameter.
     pub fn query(mut self, name: &str, value: &str) -> Self {
         if let Ok(url) = &mut self.url {
@@ -143,8 +150,58 @@ impl<T> ApiRequest<T> {
         self
     }
 
-    async fn send(self, accept: &'static str) -> Result<Answer, Error> {
-        let url = self.url?;
+    /// Where the API does not take the token (401), gets another one by this request, once, and asks once more: a user's
+    /// where the API says which claims it wants to see, a service's own in any case. What the API answers then is final.
+    ///
+    /// ```no_run
+    /// # async fn example(
+    /// #     client: shared_auth::ConfidentialClient,
+    /// #     graph: shared_auth::DownstreamApi,
+    /// #     user: shared_auth::UserClaims,
+    /// # ) -> Result<(), shared_auth::Error> {
+    /// let request = client.acquire_token_on_behalf_of(user.assertion(), "User.Read");
+    /// let token = request.clone().await?;
+    /// let me: serde_json::Value = graph.get("/me", &token.access_token).renewing(request).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn renewing(mut self, request: impl Into<Renewal<'a>>) -> Self {
+        self.renewal = Some(request.into());
+        self
+    }
+
+    async fn send(mut self, accept: &'static str) -> Result<Answer, Error> {
+        let renewal = self.renewal.take();
+        let no = match self.ask(accept).await {
+            Err(Error::Downstream(no)) if no.status == 401 => no,
+            answer => return answer,
+        };
+        let claims = no.challenge.as_ref().and_then(Challenge::claims);
+        let Some(renewed) = renewal.and_then(|renewal| renewal.begin(claims.clone())) else {
+            return Err(Error::Downstream(no));
+        };
+        tracing::info!(
+            correlation_id = %self.correlation_id,
+            with_claims = claims.is_some(),
+            "{} did not take the token; asking Entra for another one, and the API once more",
+            self.api
+        );
+        match renewed.await {
+            Ok(token) => {
+                self.token = token;
+                self.ask(accept).await
+            }
+            // Only the user can satisfy it: what the API wants to see goes to whoever can show a page, unless Entra is
+            // more exact about it.
+            Err(error) if error.is_interaction_required() && claims.is_some() && is_vague(&error) => {
+                Err(Error::Downstream(no))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn ask(&self, accept: &'static str) -> Result<Answer, Error> {
+        let url = self.url.clone()?;
         let path = url.path().to_owned();
         let request = self
             .http
@@ -162,9 +219,14 @@ impl<T> ApiRequest<T> {
     }
 }
 
-impl<T: DeserializeOwned + 'static> IntoFuture for ApiRequest<T> {
+fn is_vague(error: &Error) -> bool {
+    let refusal = error.refusal();
+    refusal.is_none_or(|refusal| refusal.claims.is_none() && !refusal.is_consent_required())
+}
+
+impl<'a, T: DeserializeOwned + 'static> IntoFuture for ApiRequest<'a, T> {
     type Output = Result<T, Error>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
+    type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
         async move {

@@ -60,7 +60,7 @@ pub use credential::{
 #[cfg(feature = "desktop")]
 pub use desktop::PublicClient;
 pub use diagnosis::Diagnosis;
-pub use downstream::{ApiRequest, DownstreamApi, DownstreamError};
+pub use downstream::{ApiRequest, DownstreamApi, DownstreamError, Renewal};
 pub use env::{ConfigError, Env, Problem};
 pub use error::{
     BrokerAway, Error, InteractionRequired, NotOnThisPlatform, Refusal, RequestLoop, SignInError, Throttled,

@@ -255,7 +255,7 @@ async fn keep_trying(client: &ConfidentialClient) -> Result<(), Error> {
     }
 }
 
-/// Ends when the program is asked to stop: SIGTERM, or Ctrl-C.
+/// Ends when the program is asked to stop: SIGTERM, or Ctrl-C. Asked once more, the program ends at once.
 ///
 /// ```no_run
 /// # async fn example() {
@@ -266,15 +266,38 @@ async fn keep_trying(client: &ConfidentialClient) -> Result<(), Error> {
 /// # }
 /// ```
 pub async fn shutdown() {
+    end_when_asked_twice();
+    asked().await;
+}
+
+/// Whoever asks a second time does not want to wait for what is under way: exit code 130 or 143, as if nobody had listened.
+pub(crate) fn end_when_asked_twice() {
+    static LISTENING: std::sync::Once = std::sync::Once::new();
+    LISTENING.call_once(|| {
+        tokio::spawn(async {
+            asked().await;
+            let signal = asked().await;
+            std::process::exit(128 + signal)
+        });
+    });
+}
+
+/// The number of the next signal that asks to stop.
+async fn asked() -> i32 {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {
-        if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
-            return;
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            return tokio::select! {
+                _ = interrupt => SignalKind::interrupt(),
+                _ = terminate.recv() => SignalKind::terminate(),
+            }
+            .as_raw_value();
         }
     }
     let _ = interrupt.await;
+    2
 }
 
 /// The log, and where the traces go.

@@ -36,8 +36,8 @@ pub use self::limits::ServerLimits;
 /// Connections of one worker; more wait to be accepted.
 const CONNECTIONS: usize = 10_000;
 
-/// Serves an app on a port that is open already, within limits. `Ctrl-C` and SIGTERM end it, after at most ten seconds for
-/// requests that are under way.
+/// Serves an app on a port that is open already, within limits. `Ctrl-C` and SIGTERM end it, after at most five seconds for
+/// requests that are under way; a second one ends it at once.
 ///
 /// ```no_run
 /// use actix_web::{App, web};
@@ -67,6 +67,7 @@ where
     B: MessageBody + 'static,
 {
     let (head_time, idle_time, stall_time) = (limits.head_time, limits.idle_time, limits.stall_time);
+    crate::service::end_when_asked_twice();
     // One for the whole process: what an address tried at one worker counts at the others.
     let door = Arc::new(Door::new(limits));
     let server = HttpServer::new(move || {
@@ -76,7 +77,7 @@ where
     .keep_alive(idle_time)
     .max_connections(CONNECTIONS)
     .on_connect(move |io, data| connection::watch(io, data, stall_time))
-    .shutdown_timeout(10)
+    .shutdown_timeout(5)
     .listen(listener)?;
     Ok(server.run())
 }

@@ -32,7 +32,7 @@ use crate::telemetry::{correlation_id, product_headers};
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
 /// How long to wait after HTTP 429 without a time.
 const USUAL_WAIT: SignedDuration = SignedDuration::from_secs(60);
-/// The pause before the second try.
+/// The pause before the second try; as much again at most, so that many processes do not come together.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Sends a grant with the client's proof, and reads the answer.
@@ -141,7 +141,8 @@ impl Exchange<'_> {
         let single_use = matches!(self.grant, Grant::AuthorizationCode { .. });
         let answer = if worth_another_try && !single_use {
             tracing::warn!(correlation_id = %self.correlation_id, "{} failed; trying once more", self.tried);
-            tokio::time::sleep(PAUSE).await;
+            let (random, _) = Uuid::new_v4().as_u64_pair();
+            tokio::time::sleep(PAUSE + Duration::from_millis(random % 250)).await;
             self.send(proof.as_ref()).await?
         } else {
             first?

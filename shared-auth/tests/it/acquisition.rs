@@ -3,7 +3,7 @@
 
 use std::future::IntoFuture;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -114,10 +114,12 @@ async fn a_server_that_stays_in_trouble_is_not_asked_a_third_time() {
     let sts = Sts::start().await;
     sts.answers(9, ResponseTemplate::new(500).set_body_string("<html>")).await;
 
+    let asked = Instant::now();
     let error = sts.client.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap_err();
 
     assert!(matches!(error, Error::Transport(_)) && error.is_retryable(), "{error}");
     assert_eq!(sts.requests().await, 2);
+    assert!(asked.elapsed() >= Duration::from_millis(200), "the second try left it no time");
 }
 
 #[tokio::test]

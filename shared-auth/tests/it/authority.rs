@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use entra_lab::EntraLab;
 use serde_json::json;
-use shared_auth::{ClientCredential, ConfidentialClient, EntraConfig, Error};
+use shared_auth::{ApiConfig, ClientCredential, ConfidentialClient, EntraConfig, Error};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -13,11 +13,11 @@ use crate::support::{DAEMON, GRAPH_DEFAULT, client, registration};
 const TENANT: &str = "10000000-0000-4000-8000-000000000001";
 const DISCOVERY: &str = "/10000000-0000-4000-8000-000000000001/v2.0/.well-known/openid-configuration";
 
-fn config(host: &str) -> EntraConfig {
+pub fn config(host: &str) -> EntraConfig {
     EntraConfig::new(host.parse().unwrap(), TENANT, DAEMON, ClientCredential::secret("s3cret"))
 }
 
-fn document(issuer: &str, endpoints: &str) -> serde_json::Value {
+pub fn document(issuer: &str, endpoints: &str) -> serde_json::Value {
     json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{endpoints}/authorize"),
@@ -84,7 +84,15 @@ async fn a_document_of_another_issuer_is_not_used_and_no_secret_is_sent() {
         ConfidentialClient::new(config(&server.uri())).unwrap().acquire_token_for_client(GRAPH_DEFAULT).await;
 
     assert!(error.unwrap_err().to_string().contains("issuer"));
-    assert!(server.received_requests().await.unwrap().iter().all(|request| request.method == "GET"));
+    // Nor are its keys: the document is refused as a whole.
+    let client = ConfidentialClient::new(config(&server.uri())).unwrap();
+    let validator = client.access_token_validator(&ApiConfig::new(DAEMON));
+    let token = format!("{}.e30.AAAA", "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ");
+    let error = validator.validate(&token).await.unwrap_err();
+    assert!(matches!(&error, Error::Transport(error) if error.to_string().contains("issuer")), "{error}");
+    for request in server.received_requests().await.unwrap() {
+        assert_eq!((request.method.as_str(), request.url.path()), ("GET", DISCOVERY));
+    }
 }
 
 #[tokio::test]
@@ -197,16 +205,19 @@ async fn the_https_listener_needs_its_authority_and_then_works() {
 
 #[tokio::test]
 async fn answers_of_the_token_endpoint_that_nobody_can_use_are_errors_without_the_body() {
-    let bodies: [(u16, &str); 9] = [
+    let bodies: [(u16, &str); 12] = [
         (200, "<html>s3cret</html>"),
         (200, ""),
         (200, "[]"),
         (200, r#"{"access_token":"s3cret","token_type":"Bearer"}"#),
         (200, r#"{"access_token":"s3cret","token_type":"Bearer","expires_in":-5}"#),
+        (200, r#"{"access_token":"s3cret","token_type":"Bearer","expires_in":"soon"}"#),
         (200, r#"{"access_token":"s3cret","token_type":"mac","expires_in":5}"#),
         (200, r#"{"access_token":"s3c ret\r\n","token_type":"Bearer","expires_in":5}"#),
         (500, r#"{"error":"server_error"}"#),
+        (302, "s3cret"),
         (307, "s3cret"),
+        (308, "s3cret"),
     ];
     for (status, body) in bodies {
         let server = MockServer::start().await;
@@ -214,7 +225,7 @@ async fn answers_of_the_token_endpoint_that_nobody_can_use_are_errors_without_th
         let up = ResponseTemplate::new(200).set_body_json(document(&issuer, &server.uri()));
         Mock::given(method("GET")).respond_with(up).mount(&server).await;
         let answer = ResponseTemplate::new(status)
-            .insert_header("location", "http://127.0.0.1:9/thief")
+            .insert_header("location", format!("{}/thief", server.uri()))
             .set_body_string(body);
         Mock::given(method("POST")).respond_with(answer).mount(&server).await;
         let client = ConfidentialClient::builder(config(&server.uri()))
@@ -225,5 +236,10 @@ async fn answers_of_the_token_endpoint_that_nobody_can_use_are_errors_without_th
 
         assert!(matches!(error, Error::Transport(_)), "{status} {body}: {error}");
         assert!(!format!("{error} {error:?}").contains("s3c"), "{error:?}");
+        let asked = server.received_requests().await.unwrap();
+        assert!(
+            asked.iter().all(|request| request.url.path() != "/thief"),
+            "{status}: the credential went along"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! A user signs in (RFC 6749 §4.1, RFC 7636), and what silent makes of it afterwards, against the lab.
 
-use entra_lab::EntraLab;
+use entra_lab::{EntraLab, PolicyChange};
 use jiff::SignedDuration;
 use shared_auth::{AuthCodeFlow, AuthorizationResponse, Error, SignInError, TokenSource};
 
@@ -40,6 +40,21 @@ async fn another_resource_comes_silently_by_the_refresh_token_once() {
         .collect();
     for caller in callers {
         caller.await.unwrap().unwrap();
+    }
+
+    assert_eq!(token_requests(&lab, "refresh_token"), 1);
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_entra_calls_dead_is_not_sent_again() {
+    let lab = EntraLab::start().await.unwrap();
+    let web_app = client(&lab, WEB_APP);
+    let account = sign_in(&web_app, "alice", BOTH).await.account;
+    lab.policy(PolicyChange::RevokeSessions { user: "alice@contoso.test".into() }).unwrap();
+
+    for _ in 0..3 {
+        let renewed = web_app.acquire_token_silent(&account, access_as_user()).force_refresh().await;
+        assert!(renewed.unwrap_err().is_interaction_required());
     }
 
     assert_eq!(token_requests(&lab, "refresh_token"), 1);

@@ -1,34 +1,17 @@
 //! Tokens on requests of a reqwest client: to the API they are for, and never anywhere else.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_lab::EntraLab;
 use reqwest_middleware::ClientBuilder;
 use shared_auth::middleware::BearerTokens;
 use shared_auth::{App, ConfidentialClient, Error, UserAssertion};
-use wiremock::matchers::any;
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::{MockServer, ResponseTemplate};
 
+use crate::downstream::{answering, challenge, refusing};
 use crate::support::{API, DAEMON, GRAPH_DEFAULT, WEB_APP, access_as_user, client, sign_in, token_requests};
-
-const CLAIMS: &str = r#"{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}"#;
-
-async fn answering(answer: ResponseTemplate) -> MockServer {
-    let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer).mount(&server).await;
-    server
-}
 
 /// Says no with a claims challenge to the first `times` requests, and yes to the others.
 async fn challenging(times: u64) -> MockServer {
-    let server = answering(ResponseTemplate::new(200)).await;
-    let challenge = format!(
-        r#"Bearer realm="", error="insufficient_claims", claims="{}""#,
-        URL_SAFE_NO_PAD.encode(CLAIMS)
-    );
-    let no = ResponseTemplate::new(401).insert_header("www-authenticate", challenge);
-    Mock::given(any()).respond_with(no).up_to_n_times(times).with_priority(1).mount(&server).await;
-    server
+    refusing(challenge(), times).await
 }
 
 fn tokens_for(client: &ConfidentialClient, api: &MockServer) -> BearerTokens<App> {

@@ -11,11 +11,11 @@ mod keys;
 mod remembered;
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE;
+use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use shared_auth::Caller;
 
-use crate::tokens::{API, DAEMON_OBJECT, KEY, TENANT, TestAuthority, USER, WEB_APP, start};
+use crate::tokens::{API, DAEMON_OBJECT, KEY, TENANT, TestAuthority, USER, WEB_APP, join, start, unsigned};
 
 /// The number and subject of the item, and what was changed; the token; the check that refuses it.
 type Row = (String, String, &'static str);
@@ -91,6 +91,16 @@ fn header(change: &Value) -> String {
         header[name] = value.clone();
     }
     header.to_string()
+}
+
+/// Claims that are not UTF-8, well signed.
+fn not_text() -> String {
+    let input = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(header(&json!({}))),
+        URL_SAFE_NO_PAD.encode(b"{\"a\":\"\xff\"}")
+    );
+    join(&input, &KEY.sign("RS256", &input))
 }
 
 #[tokio::test]
@@ -169,6 +179,11 @@ async fn form_and_header() {
         row("11 not three parts: one part", head, "shape"),
         row("11 not three parts: two parts", format!("{head}.{body}"), "shape"),
         row("11 not three parts: an empty signature", format!("{head}.{body}."), "shape"),
+        row(
+            "1 no algorithm: none, without a signature",
+            format!("{}.", unsigned(r#"{"alg":"none"}"#, &payload)),
+            "shape",
+        ),
         row("11 not three parts: an empty header", format!(".{body}.{signature}"), "shape"),
         row("11 not three parts: four parts", format!("{good}.{signature}"), "shape"),
         row(
@@ -211,6 +226,8 @@ async fn form_and_header() {
             format!("{}.{body}.{signature}", padded(&header(&json!({"a": "b"})))),
             "shape",
         ),
+        row("10 base64url: padding in the payload", format!("{head}.{body}=.{signature}"), "shape"),
+        row("10 base64url: padding in the signature", format!("{good}=="), "shape"),
         row("10 base64url: the other alphabet", format!("{head}.{body}.+/{}", &signature[2..]), "shape"),
         row(
             "10 base64url: trailing bits that are not zero",
@@ -296,7 +313,7 @@ async fn payloads() {
     let authority = TestAuthority::start().await;
     let good = authority.user_claims().to_string();
     let twice = |member: &str| format!("{},{member}}}", good.trim_end_matches('}'));
-    let rows = ["[]", "null", "7", "\"x\"", "{", "{}x", "{\"exp\":1e999}"]
+    let rows = ["[]", "null", "7", "\"x\"", " ", "{", "{}x", "{\"exp\":1e999}", "{\"exp\":NaN}"]
         .map(str::to_owned)
         .into_iter()
         .chain([
@@ -318,6 +335,10 @@ async fn payloads() {
                 "payload",
             )
         })
+        .chain([
+            row("30 strange JSON: bytes that are no text", not_text(), "payload"),
+            row("30 strange JSON: no claims at all", KEY.token_with(&header(&json!({})), ""), "shape"),
+        ])
         .collect();
     all_refused(&authority, rows).await;
 }

@@ -33,6 +33,7 @@ mod on_behalf_of;
 #[cfg(feature = "redis")]
 mod load;
 mod network;
+mod patience;
 #[cfg(all(feature = "redis", feature = "actix"))]
 mod redis_health;
 #[cfg(feature = "redis")]
@@ -59,4 +60,5 @@ mod server;
 mod settings;
 #[cfg(feature = "actix")]
 mod sign_in;
+mod tls_versions;
 mod wycheproof;

@@ -215,7 +215,7 @@ async fn values_that_were_swapped_cut_or_forged_count_as_absent_and_are_replaced
         later,
         turned,
         value[..value.len() - 1].to_vec(),
-        vec![b'9'; 2_000_000],
+        vec![b'9'; 8_000_000],
     ];
     for (number, forged) in other_values.iter().enumerate() {
         let () =

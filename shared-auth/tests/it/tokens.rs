@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, LazyLock, Mutex};
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{
@@ -55,6 +56,15 @@ impl TestKey {
     /// The member of the key set, as Entra writes it (without `alg`).
     pub fn jwk(&self) -> Value {
         json!({"kty": "RSA", "use": "sig", "kid": self.kid, "n": self.modulus(), "e": "AQAB"})
+    }
+
+    /// A certificate that the key made for itself, under the name that Entra's certificates have.
+    pub fn certificate(&self) -> Vec<u8> {
+        let der: Pkcs8V1Der<'_> = self.pair.as_der().unwrap();
+        let key = rcgen::KeyPair::try_from(der.as_ref()).unwrap();
+        let params =
+            rcgen::CertificateParams::new(vec!["accounts.accesscontrol.windows.net".to_owned()]).unwrap();
+        params.self_signed(&key).unwrap().der().to_vec()
     }
 
     pub fn sign(&self, algorithm: &str, input: &str) -> Vec<u8> {

@@ -179,6 +179,10 @@ async fn signatures() {
         let header = header(&change);
         FOREIGN_KEY.token_with(&header, &claims.to_string())
     };
+    let promoted = unsigned(&header_text, &with(&claims, "scp", "access_as_user everything").to_string());
+    let relabelled = unsigned(&header(&json!({"typ": "at+jwt"})), &claims.to_string());
+    let (head, body) = input.split_once('.').unwrap();
+    let curve = json!({"kty": "EC", "crv": "P-256", "kid": "key-1", "x": "AA", "y": "AA"});
     let flipped = |at: usize| {
         let mut signature = good.clone();
         signature[at] ^= 1;
@@ -202,6 +206,26 @@ async fn signatures() {
         row("7 signature damaged: the last bit", join(&input, &flipped(255)), "signature"),
         row("8 text changed: of another token", join(&other, &good), "signature"),
         row("8 text changed: of the same claims, written differently", join(&spaced, &good), "signature"),
+        row("8 text changed: a scope more", join(&promoted, &good), "signature"),
+        row("8 text changed: another header", join(&relabelled, &good), "signature"),
+        row(
+            "8 text changed: header and claims in each other's place",
+            join(&format!("{body}.{head}"), &good),
+            "algorithm",
+        ),
+        row(
+            "13 key in the header: a curve's (jwk), under a good key id",
+            foreign(json!({"alg": "ES256", "jwk": curve})),
+            "algorithm",
+        ),
+        row(
+            "13 key in the header: by the key in the header (jwk), and no key id",
+            FOREIGN_KEY.token_with(
+                &json!({"alg": "RS256", "jwk": FOREIGN_KEY.jwk()}).to_string(),
+                &claims.to_string(),
+            ),
+            "key",
+        ),
         row(
             "13 key in the header: by a key that is not published, under a good key id",
             foreign(json!({})),
@@ -229,7 +253,7 @@ async fn signatures() {
         ),
         row(
             "15 certificate in the header: by a certificate in the header (x5c)",
-            foreign(json!({"x5c": [STANDARD.encode(FOREIGN_KEY.pkcs1_der())]})),
+            foreign(json!({"x5c": [STANDARD.encode(FOREIGN_KEY.certificate())]})),
             "signature",
         ),
     ];
@@ -239,4 +263,30 @@ async fn signatures() {
     assert!(paths.iter().all(|request| !request.url.path().contains("canary")));
     let nonce = foreign(json!({"nonce": "as Graph's tokens have"}));
     assert!(authority.rejection("Graph", &nonce).await.fix.contains("Microsoft Graph"));
+}
+
+#[tokio::test]
+async fn no_beginning_of_a_good_token_is_one() {
+    let authority = TestAuthority::start().await;
+    let good = KEY.token(&authority.user_claims());
+
+    for length in 0..good.len() {
+        authority.rejection(&format!("{length} letters"), &good[..length]).await;
+    }
+    authority.validate(&good).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_claim_is_believed_or_shown_before_the_signature_is() {
+    let authority = TestAuthority::start().await;
+    let mut claims = with(&authority.user_claims(), "exp", 1);
+    claims["aud"] = json!("believe-me");
+    claims["iss"] = json!("believe-me");
+    claims["tid"] = json!("believe-me");
+    let input = unsigned(&header(&json!({})), &claims.to_string());
+
+    let rejection = authority.rejection("zeros", &join(&input, &[0; 256])).await;
+
+    assert_eq!(rejection.check.name(), "signature", "not the audience, not the lifetime");
+    assert!(!rejection.to_string().contains("believe-me"), "{rejection}");
 }

@@ -1,7 +1,7 @@
 //! Well-signed tokens that say the wrong thing.
 
 use serde_json::{Value, json};
-use shared_auth::Caller;
+use shared_auth::{ApiConfig, Caller};
 
 use super::{all_refused, each, header, missing, row, with, without};
 use crate::tokens::{API, KEY, OTHER_TENANT, Setup, TENANT, TestAuthority, USER, WEB_APP, start};
@@ -50,6 +50,27 @@ async fn audiences() {
     );
     let id_token = with(&without(&with(&claims, "aud", WEB_APP), "scp"), "nonce", "n");
     assert!(hint(&id_token).await.contains("ID token"));
+}
+
+#[tokio::test]
+async fn the_other_form_of_the_audience_is_for_those_who_configured_it() {
+    let authority = TestAuthority::start().await;
+    let (id, uri) = (API.to_owned(), format!("api://{API}"));
+
+    for configured in [&id, &uri] {
+        let api = ApiConfig { audiences: vec![configured.clone()], ..ApiConfig::new(API) };
+        let validator = authority.client.access_token_validator(&api);
+        for audience in [&id, &uri] {
+            let outcome = validator
+                .validate(&KEY.token(&with(&authority.user_claims(), "aud", audience.as_str())))
+                .await;
+            assert_eq!(
+                outcome.is_ok(),
+                audience == configured,
+                "{audience} where {configured} is configured"
+            );
+        }
+    }
 }
 
 #[tokio::test]

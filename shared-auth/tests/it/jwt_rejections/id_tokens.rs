@@ -1,5 +1,6 @@
 //! ID tokens, where they are checked: at the end of a sign-in. No row may end in a session.
 
+use aws_lc_rs::hmac;
 use serde_json::{Value, json};
 use shared_auth::{AuthorizationResponse, Error, SignIn, SignInError};
 
@@ -125,9 +126,32 @@ async fn a_signature_that_is_not_the_authoritys_ends_the_sign_in() {
     let foreign =
         |nonce: &str| FOREIGN_KEY.token_with(&header(&json!({"jwk": FOREIGN_KEY.jwk()})), &text(nonce));
     refused(&authority, "a key of its own", foreign).await;
+    for (what, secret) in
+        [("the client's secret", &b"not used here"[..]), ("the public key", KEY.pkcs1_der())]
+    {
+        let with_hmac = |nonce: &str| {
+            let input = unsigned(r#"{"alg":"HS256","kid":"key-1"}"#, &text(nonce));
+            let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+            join(&input, hmac::sign(&key, input.as_bytes()).as_ref())
+        };
+        refused(&authority, &format!("HS256 with {what}"), with_hmac).await;
+    }
+    let curve = json!({"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"});
+    let of_a_curve =
+        |nonce: &str| FOREIGN_KEY.token_with(&header(&json!({"alg": "ES256", "jwk": curve})), &text(nonce));
+    refused(&authority, "a curve of its own", of_a_curve).await;
+    let canary = format!("{}/canary", authority.server.uri());
+    let elsewhere = |nonce: &str| FOREIGN_KEY.token_with(&header(&json!({"jku": canary})), &text(nonce));
+    refused(&authority, "a key elsewhere", elsewhere).await;
     refused(&authority, "unknown key", |nonce| FOREIGN_KEY.token(&claims(&authority, nonce))).await;
     refused(&authority, "garbage", |_| "garbage".to_owned()).await;
     refused(&authority, "empty", |_| String::new()).await;
+
+    let asked = authority.server.received_requests().await.unwrap();
+    assert!(
+        asked.iter().all(|request| !request.url.path().contains("canary")),
+        "nobody looked for a key elsewhere"
+    );
 }
 
 #[tokio::test]

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
+use entra_lab::{EntraLab, Fault, Target, What};
 use futures_util::future::join_all;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
-use shared_auth::{Caller, Error};
+use shared_auth::{ApiConfig, Caller, Error};
 use wiremock::ResponseTemplate;
 
+use crate::support::{API, WEB_APP, access_as_user, client, client_with_clock, sign_in};
 use crate::tokens::{FOREIGN_KEY, KEY, TestAuthority, join, key_set, unsigned};
 
 /// The name of the check that refuses the token.
@@ -167,6 +171,25 @@ async fn broken_answers_leave_the_known_keys_in_place() {
 }
 
 #[tokio::test]
+async fn a_connection_that_breaks_under_the_keys_leaves_the_known_ones_in_place() {
+    let lab = EntraLab::start().await.unwrap();
+    let (api, clock) = client_with_clock(&lab, API);
+    let validator = api.access_token_validator(&ApiConfig::new(API));
+    let signed_in = sign_in(&client(&lab, WEB_APP), "alice", &access_as_user()).await;
+    let good = &signed_in.result.access_token;
+    assert!(accepted(&validator.validate(good.expose_secret()).await));
+
+    for what in [What::Cut, What::Truncated, What::Html { status: 200 }] {
+        lab.fault(Fault::new(Target::Keys, what));
+        clock.advance(SignedDuration::from_mins(6));
+        let unknown = join(&unsigned(r#"{"alg":"RS256","kid":"unknown"}"#, "{}"), b"signature");
+        assert!(matches!(validator.validate(&unknown).await, Err(Error::InvalidToken(_))), "{what:?}");
+        assert!(accepted(&validator.validate(good.expose_secret()).await), "{what:?}");
+        lab.clear_faults();
+    }
+}
+
+#[tokio::test]
 async fn an_authority_that_hangs_keeps_nobody_with_a_good_token_waiting() {
     let authority = TestAuthority::start().await;
     let (good, foreign) = (KEY.token(&authority.user_claims()), FOREIGN_KEY.token(&authority.user_claims()));
@@ -256,6 +279,14 @@ async fn keys_that_may_not_sign_for_us_do_not() {
         ("1024 bits", member(json!({"n": &FOREIGN_KEY.modulus()[..171]})), "key"),
         ("symmetric", json!({"kty": "oct", "kid": "key-2", "k": "c2VjcmV0"}), "key"),
         (
+            "of a curve",
+            json!({
+                "kty": "EC", "crv": "P-256", "kid": "key-2", "use": "sig",
+                "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+            }),
+            "key",
+        ),
+        (
             "of personal accounts",
             member(
                 json!({"issuer": "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0"}),
@@ -283,6 +314,13 @@ async fn keys_that_may_not_sign_for_us_do_not() {
         assert_eq!(rejection.check.name(), check, "{what}");
         assert!(accepted(&authority.validate(&KEY.token(&authority.user_claims())).await), "{what}");
     }
+    // A secret that everybody can read is none, whoever signs with it.
+    let authority = TestAuthority::start().await;
+    authority.publish(&[json!({"kty": "oct", "kid": "key-2", "alg": "HS256", "k": "c2VjcmV0"}), KEY.jwk()]);
+    let input = unsigned(r#"{"alg":"HS256","kid":"key-2"}"#, &authority.user_claims().to_string());
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, b"secret"), input.as_bytes());
+    assert_eq!(refused_by(&authority, &join(&input, tag.as_ref())).await, "algorithm");
+
     let authority = TestAuthority::start().await;
     authority.publish(&[member(json!({"issuer": format!("{}/{{tenantid}}/v2.0", authority.server.uri())}))]);
     assert!(accepted(&authority.validate(&FOREIGN_KEY.token(&authority.user_claims())).await));

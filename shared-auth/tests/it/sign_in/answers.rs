@@ -1,9 +1,16 @@
 //! What comes back instead of a good answer: errors as pages, garbage, other issuers, an identity provider in trouble.
 
+use std::time::{Duration, Instant};
+
 use entra_lab::{Fault, Target, What};
-use wiremock::ResponseTemplate;
+use futures_util::future::join_all;
+use shared_auth::ConfidentialClient;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::site::{Browser, LabSite, Site, parameter};
+use crate::authority::{config, document};
+use crate::patience::{Manner, Slow};
 use crate::support::token_requests;
 use crate::tokens::{KEY, TestAuthority};
 
@@ -153,6 +160,40 @@ async fn an_identity_provider_in_trouble_is_a_page_and_the_next_sign_in_works() 
         app.sign_in(&mut browser, "alice").await;
         assert_eq!(app.who(&browser).await, "Alice Kim", "after {what:?}");
     }
+}
+
+#[tokio::test]
+async fn an_identity_provider_that_keeps_a_callback_waiting_is_a_page_in_time() {
+    let rows = [Manner::Silent, Manner::BodyDropByDrop].map(|manner| async move {
+        let authority = Slow::start(manner).await;
+        let site = Site::start(&authority.client(), None, |routes| routes);
+        let mut browser = Browser::default();
+        let to_entra = browser.send(site.get("/auth/sign-in")).await.location.unwrap();
+        let state = parameter(&to_entra, "state").unwrap();
+        let started = Instant::now();
+        let page = browser.send(site.get(&format!("/signin-oidc?code=abc&state={state}"))).await;
+        assert!(started.elapsed() < Duration::from_secs(35), "{manner:?}: {:?}", started.elapsed());
+        assert!(page.status == 503 && page.body.starts_with("PAGE"), "{manner:?}: {page:?}");
+        assert_eq!(browser.send(site.get("/")).await.body, "nobody", "{manner:?}");
+        assert_eq!(
+            browser.send(site.get("/auth/sign-in")).await.status,
+            303,
+            "{manner:?}: one can begin anew"
+        );
+    });
+    join_all(rows).await;
+}
+
+#[tokio::test]
+async fn nobody_is_sent_to_an_authority_that_names_another_issuer() {
+    let server = MockServer::start().await;
+    let thief = document("https://evil.test/10000000-0000-4000-8000-000000000001/v2.0", &server.uri());
+    Mock::given(any()).respond_with(ResponseTemplate::new(200).set_body_json(thief)).mount(&server).await;
+    let site = Site::start(&ConfidentialClient::new(config(&server.uri())).unwrap(), None, |routes| routes);
+
+    let page = Browser::default().send(site.get("/auth/sign-in")).await;
+
+    assert!(page.status >= 500 && page.location.is_none() && page.cookies().is_empty(), "{page:?}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use entra_lab::KeyChange;
 use jiff::SignedDuration;
 
 use super::site::{Browser, LabSite, parameter};
@@ -175,6 +176,48 @@ async fn two_tabs_sign_in_at_once_in_either_order() {
         }
         assert_eq!(browser.names(), ["hint", "session"], "nothing of the sign-ins is left");
     }
+}
+
+#[tokio::test]
+async fn keys_that_change_between_two_sign_ins_or_during_one_cost_nobody_a_sign_in() {
+    for grace in [true, false] {
+        let app = LabSite::start().await;
+        app.sign_in(&mut Browser::default(), "alice").await;
+
+        // Between two of them.
+        app.lab.keys(KeyChange::Rotate { grace }).unwrap();
+        app.sign_in(&mut Browser::default(), "bob").await;
+
+        // While somebody is at Entra: the ID token is signed with a key that did not exist when the sign-in began.
+        app.clock.advance(SignedDuration::from_mins(6));
+        app.lab.advance(SignedDuration::from_mins(6));
+        let mut browser = Browser::default();
+        let answer = app.answer(&mut browser, "carol").await;
+        app.lab.keys(KeyChange::Rotate { grace }).unwrap();
+        let done = app.callback(&mut browser, &answer).await;
+
+        assert_eq!(done.status, 303, "{}", done.body);
+        assert_eq!(app.who(&browser).await, "Carol Diaz");
+    }
+}
+
+#[tokio::test]
+async fn whoever_sends_people_to_sign_in_does_not_choose_where() {
+    let app = LabSite::start().await;
+    let mut browser = Browser::default();
+    let evil = "https%3A%2F%2Fevil.test%2F";
+
+    let to_entra = app
+        .begin(
+            &mut browser,
+            &format!("/auth/sign-in?iss={evil}&target_link_uri={evil}&login_hint=eve&domain_hint=evil.test"),
+        )
+        .await;
+    let answer = Person::default().sign_in(&to_entra, "alice").await;
+
+    assert!(to_entra.starts_with(&format!("{}/{}/", app.lab.url(), app.lab.tenant_id())), "{to_entra}");
+    assert!(!to_entra.contains("evil") && !to_entra.contains("eve"), "{to_entra}");
+    assert_eq!(app.callback(&mut browser, &answer).await.location.as_deref(), Some("/"));
 }
 
 #[tokio::test]
