@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod daemon;
+mod proxy;
 mod refused_by_entra;
+mod refusing_apis;
 mod rounds;
 mod start;

@@ -58,6 +58,7 @@ async fn a_round_that_fails_is_logged_and_costs_one_token_request() {
     running.until("this round failed");
 
     assert_eq!(around.token_requests(), 2);
+    assert!(around.api.received_requests().await.unwrap().is_empty(), "without a token nobody is called");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@
 
 mod browser;
 mod desktop;
+mod redis;
 mod stack;
 mod visitor;
 
@@ -15,5 +16,8 @@ mod journey_3_web_app_calls_the_api;
 mod journey_4_api_acts_on_behalf_of_its_caller;
 mod journey_5_it_needs_the_user_again;
 mod journey_7_a_person_at_a_terminal;
+mod names_with_markup;
 mod replicas;
+mod what_a_burst_costs;
 mod what_goes_wrong;
+mod what_the_log_says;

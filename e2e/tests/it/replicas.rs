@@ -1,18 +1,15 @@
 //! Two replicas of the site and of the API that share a Redis: whoever is asked knows the user, and one of them may die.
 
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
-
 use entra_lab::EntraLab;
 
 use crate::browser::Browser;
+use crate::redis::{KEYS, Redis, free_port};
 use crate::stack::{Stack, compose, is_compose};
 use crate::visitor::{Figures, Visitor};
 
 const USERS: usize = 200;
 /// Pages of each user before the crash, and again after it.
 const PAGES: usize = 4;
-const KEYS: &str = "YSBrZXkgZm9yIHRoZSBsYWIgb25seSwgMzIgYnl0ZXM=";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_is_asked_knows_the_user_and_one_replica_may_be_killed() {
@@ -130,32 +127,4 @@ fn crowd() -> String {
     more += "[[tenant.consent]]\nclient = \"c0ffee00-0000-4000-8000-000000003000\"\n\
              resource = \"c0ffee00-0000-4000-8000-000000004000\"\nscopes = [\"access_as_user\"]\n\n";
     include_str!("../../../entra-lab/seed.toml").replacen("[[tenant.user]]", &(more + "[[tenant.user]]"), 1)
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-struct Redis {
-    url: String,
-    process: Child,
-}
-
-impl Redis {
-    fn start() -> Self {
-        let free = free_port();
-        let process = Command::new("redis-server")
-            .args(["--port", &free.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server is missing; `cargo xtask e2e` says how to get it");
-        Self { url: format!("redis://127.0.0.1:{free}"), process }
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }

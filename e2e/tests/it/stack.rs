@@ -197,6 +197,13 @@ impl Stack {
         logs
     }
 
+    /// How many files, connections among them, the server of this name has open.
+    #[cfg(target_os = "linux")]
+    pub fn open_files(&self, name: &str) -> usize {
+        let process = self.processes.iter().find(|process| process.name == name).unwrap();
+        std::fs::read_dir(format!("/proc/{}/fd", process.child.id())).unwrap().count()
+    }
+
     fn serve(&mut self, name: &'static str, changes: Changes<'_>) -> String {
         let mut command = self.command(name, &[&[("LISTEN_ADDR", "127.0.0.1:0")], changes].concat());
         let process = Process::start(&mut command, name);
@@ -303,6 +310,7 @@ impl MovableClock {
 
 /// A server of the chain with what it prints.
 struct Process {
+    name: String,
     child: Child,
     url: String,
     log: Arc<Mutex<Vec<String>>>,
@@ -338,7 +346,7 @@ impl Process {
             let _ = child.kill();
             panic!("{name} did not start listening:\n{}", log.lock().unwrap().join("\n"))
         });
-        Self { child, url, log }
+        Self { name: name.to_owned(), child, url, log }
     }
 }
 

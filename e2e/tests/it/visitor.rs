@@ -80,6 +80,11 @@ impl Visitor {
         panic!("{}: the redirects do not end, at {}", self.user, url.path());
     }
 
+    /// Sends a form of the site's own page and goes nowhere; the status.
+    pub async fn post(&mut self, path: &str, form: Vec<(String, String)>) -> u16 {
+        self.ask(&self.public.join(path).unwrap(), Some(form)).await.0
+    }
+
     /// One request; at the site, of the next replica that answers.
     async fn ask(&mut self, url: &Url, form: Option<Vec<(String, String)>>) -> (u16, Option<String>, String) {
         let ours = url.origin() == self.public.origin();
@@ -155,7 +160,8 @@ impl Visitor {
     }
 }
 
-fn attribute(tag: &str, name: &str) -> String {
+/// What an attribute of a tag holds.
+pub fn attribute(tag: &str, name: &str) -> String {
     let rest = tag.split(&format!("{name}=\"")).nth(1).unwrap_or_default();
     rest.split('"').next().unwrap_or_default().replace("&amp;", "&")
 }

@@ -1,5 +1,7 @@
 //! The HTTPS listener and its generated authority.
 
+use std::io::{Read, Write};
+
 use crate::support::{Browser, DAEMON, Json, TENANT, WEB_APP, authorize_url, form, lab};
 
 fn trusting(lab: &entra_lab::EntraLab) -> reqwest::Client {
@@ -67,4 +69,43 @@ async fn over_http_the_host_header_changes_nothing() {
     let request = crate::support::client().get(url).header("host", "entra-lab:8400");
     let document = Json::of(request.send().await.unwrap()).await;
     assert_eq!(document.text("issuer"), format!("{}/{TENANT}/v2.0", lab.url()));
+}
+
+/// A ClientHello (RFC 5246 §7.4.1.2) that knows no newer version than this, by hand: no library here would write it.
+fn hello(version: [u8; 2]) -> Vec<u8> {
+    let mut hello = version.to_vec();
+    hello.extend([7; 32]); // random
+    hello.push(0); // no session
+    hello.extend([0, 6, 0xc0, 0x2b, 0xc0, 0x13, 0xc0, 0x09]); // ECDHE with AES
+    hello.extend([1, 0]); // no compression
+    let groups = [0, 10, 0, 4, 0, 2, 0, 23]; // P-256
+    let signatures = [0, 13, 0, 4, 0, 2, 4, 3]; // ECDSA with SHA-256
+    hello.extend([0, 16]);
+    hello.extend(groups);
+    hello.extend(signatures);
+    let length = u8::try_from(hello.len()).unwrap();
+    let mut record = vec![22, 3, 1, 0, length + 4, 1, 0, 0, length];
+    record.extend(hello);
+    record
+}
+
+#[tokio::test]
+async fn less_than_tls_1_2_is_not_spoken() {
+    const ALERT: u8 = 21;
+    const PROTOCOL_VERSION: u8 = 70;
+    let lab = lab().await;
+    let address = format!("127.0.0.1:{}", lab.https_url().rsplit_once(':').unwrap().1);
+    let answer = |version| {
+        let mut connection = std::net::TcpStream::connect(&address).unwrap();
+        connection.write_all(&hello(version)).unwrap();
+        let mut answer = [0; 7];
+        connection.read_exact(&mut answer).unwrap();
+        answer
+    };
+
+    for version in [[3, 0], [3, 1], [3, 2]] {
+        let answer = answer(version);
+        assert_eq!((answer[0], answer[6]), (ALERT, PROTOCOL_VERSION), "{version:?}: {answer:?}");
+    }
+    assert_eq!(answer([3, 3])[..3], [22, 3, 3], "TLS 1.2 is");
 }

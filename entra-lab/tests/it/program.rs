@@ -1,6 +1,7 @@
 //! The program: its settings, its first line, its exit codes.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
 
 fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
@@ -60,6 +61,31 @@ fn it_says_where_it_listens_and_stops_cleanly() {
 }
 
 #[test]
+fn asked_twice_to_stop_it_does_not_wait_for_what_is_under_way() {
+    let (mut lab, address, _) = start(&[]);
+    let listen = address.strip_prefix("http://").unwrap();
+    let mut half_a_form = TcpStream::connect(listen).unwrap();
+    let head = "POST /common/oauth2/v2.0/token HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+                content-length: 100\r\nexpect: 100-continue\r\n\r\n";
+    half_a_form.write_all(head.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    half_a_form.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100", "the rest is waited for");
+    let ask_to_stop = |lab: &Running| {
+        let id = lab.0.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    };
+
+    ask_to_stop(&lab);
+    while TcpStream::connect(listen).is_ok() {
+        std::thread::yield_now();
+    }
+    ask_to_stop(&lab);
+
+    assert_eq!(lab.0.wait().unwrap().code(), Some(143), "0 would mean that it waited");
+}
+
+#[test]
 fn a_port_in_use_is_one_sentence_and_exit_code_1() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -72,7 +98,7 @@ fn a_port_in_use_is_one_sentence_and_exit_code_1() {
 /// A control of a program that runs: status line and body.
 fn post(address: &str, path: &str, body: &str) -> String {
     let host = address.strip_prefix("http://").unwrap();
-    let mut connection = std::net::TcpStream::connect(host).unwrap();
+    let mut connection = TcpStream::connect(host).unwrap();
     let head = format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
     let length = body.len();
     write!(connection, "{head}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")

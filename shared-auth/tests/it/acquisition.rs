@@ -3,7 +3,7 @@
 
 use std::future::IntoFuture;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,6 +13,7 @@ use shared_auth::{
     Account, CacheRefreshReason, ClientCredential, ConfidentialClient, ConfidentialClientBuilder,
     EntraConfig, Error, ManualClock, TokenSource, UserAssertion,
 };
+use tokio::time::Instant;
 use wiremock::matchers::{body_string_contains, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 

@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::json;
 use shared_auth::{ClientCredential, ConfidentialClient, EntraConfig, Error};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::Instant;
 
 use crate::support::{DAEMON, GRAPH_DEFAULT};
 use crate::tokens::TENANT;
@@ -35,15 +36,14 @@ impl Slow {
     pub async fn start(manner: Manner) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = format!("http://{}", listener.local_addr().unwrap());
-        Self::at(listener, host, manner, None)
+        Self::at(listener, host, manner)
     }
 
-    /// Listens here, is called `host`, and has its token endpoint there.
-    fn at(listener: TcpListener, host: String, manner: Manner, token_endpoint: Option<String>) -> Self {
+    fn at(listener: TcpListener, host: String, manner: Manner) -> Self {
         let document = json!({
             "issuer": format!("{host}/{TENANT}/v2.0"),
             "authorization_endpoint": format!("{host}/authorize"),
-            "token_endpoint": token_endpoint.unwrap_or_else(|| format!("{host}/token")),
+            "token_endpoint": format!("{host}/token"),
             "jwks_uri": format!("{host}/keys"),
         });
         let this = Self {
@@ -60,7 +60,7 @@ impl Slow {
         this
     }
 
-    pub fn from_now_on(&self, manner: Manner) {
+    pub fn becomes(&self, manner: Manner) {
         self.manner.store(manner as u8, Ordering::SeqCst);
     }
 
@@ -121,12 +121,11 @@ async fn full() -> (String, TcpListener, Vec<TcpStream>) {
         waiting.push(stream.unwrap());
         assert!(waiting.len() < 1_000, "it takes everybody in");
     }
-    (format!("http://{address}/token"), listener, waiting)
+    (format!("http://{address}"), listener, waiting)
 }
 
 /// The error of a request for a token, and how long it took.
 async fn waited_for(client: &ConfidentialClient) -> (Error, Duration) {
-    client.connect().await.unwrap();
     let started = Instant::now();
     let error = client.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap_err();
     (error, started.elapsed())
@@ -150,15 +149,12 @@ async fn whoever_keeps_us_waiting_is_waited_for_ten_seconds_and_served_again_aft
             1,
             "{manner:?}: who took so long is not asked again"
         );
-        authority.from_now_on(Manner::Well);
+        authority.becomes(Manner::Well);
         client.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap();
     });
     let connecting = async {
-        let (endpoint, _listener, _waiting) = full().await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let host = format!("http://{}", listener.local_addr().unwrap());
-        let authority = Slow::at(listener, host, Manner::Well, Some(endpoint));
-        let (error, took) = waited_for(&authority.client()).await;
+        let (host, _listener, _waiting) = full().await;
+        let (error, took) = waited_for(&client(&host)).await;
         in_time("a connection", &error, took, 3);
     };
 
@@ -181,7 +177,7 @@ async fn an_authority_that_cannot_be_reached_is_said_so_and_may_be_tried_again()
 async fn an_authority_that_listens_on_ipv6_alone_is_found() {
     let listener = TcpListener::bind("[::1]:0").await.unwrap();
     let host = format!("http://{}", listener.local_addr().unwrap());
-    let authority = Slow::at(listener, host, Manner::Well, None);
+    let authority = Slow::at(listener, host, Manner::Well);
 
     authority.client().acquire_token_for_client(GRAPH_DEFAULT).await.unwrap();
 }

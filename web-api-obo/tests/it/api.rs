@@ -118,9 +118,23 @@ impl Api {
     /// Asks it to stop as `docker stop` does, and returns its exit code.
     #[cfg(unix)]
     pub fn terminate(&mut self) -> Option<i32> {
+        self.ask_to_stop();
+        self.child.wait().unwrap().code()
+    }
+
+    /// Asks it to stop, and waits until it takes nobody in any more.
+    #[cfg(unix)]
+    pub async fn begin_to_stop(&self) {
+        self.ask_to_stop();
+        while tokio::net::TcpStream::connect(self.address()).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[cfg(unix)]
+    fn ask_to_stop(&self) {
         let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(asked.success());
-        self.child.wait().unwrap().code()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who gets in, who does not, and what a refusal says.
 
+use entra_lab::{Fault, Target, What};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, SERVER, WWW_AUTHENTICATE};
 use serde_json::Value;
 
@@ -170,6 +171,25 @@ async fn health_is_asked_by_the_subcommand() {
     assert_eq!(api.terminate(), Some(0), "SIGTERM is a good end");
     #[cfg(unix)]
     assert!(!healthy(api.address()));
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn asked_twice_to_stop_it_does_not_wait_for_what_is_under_way() {
+    let mut api = Api::start().await;
+    let alice = api.user_token("alice").await;
+    api.lab.fault(Fault::new(Target::Graph, What::Slow { milliseconds: 60_000 }));
+    let under_way = tokio::spawn(api.get("/api/profile").bearer_auth(alice).send());
+    // The exchange was answered, so Graph is asked now.
+    let exchanged = || api.lab.requests().iter().any(|request| request.client_id.is_some_and(is_api));
+    while !exchanged() {
+        tokio::task::yield_now().await;
+    }
+
+    api.begin_to_stop().await;
+
+    assert_eq!(api.terminate(), Some(143), "0 would mean that it waited");
+    assert!(under_way.await.unwrap().is_err(), "its answer never came");
 }
 
 #[tokio::test(flavor = "multi_thread")]

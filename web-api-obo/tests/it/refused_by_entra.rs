@@ -4,6 +4,8 @@
 use entra_lab::{Fault, PolicyChange, Target, What};
 use reqwest::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::api::{Api, OURS};
 
@@ -94,6 +96,59 @@ async fn what_entra_refuses_in_the_exchange_reaches_the_caller_as_what_it_is() {
             "21 throttled: 503 upstream_unavailable Retry-After 7",
         ]
     );
+}
+
+/// How often this API asked for a token on behalf of somebody.
+fn exchanges(api: &Api) -> usize {
+    let is_api = |id: String| id == OURS.trim_start_matches("api://");
+    let requests = api.lab.requests();
+    let of_api = requests.iter().filter(|request| request.client_id.is_some_and(|id| is_api(id.to_string())));
+    of_api.count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_entra_is_in_trouble_few_tries_are_made_and_whoever_has_a_token_is_served() {
+    let api = Api::start().await;
+    let (alice, bob) = (api.user_token("alice").await, api.user_token("bob").await);
+    assert_eq!(told(&api, "/api/profile", &alice).await, "200 -");
+    let before = exchanges(&api);
+
+    api.lab.fault(Fault::new(Target::Token, What::Status { status: 503, retry_after: None }));
+
+    let for_bob = told(&api, "/api/profile", &bob).await;
+    assert_eq!(for_bob, "503 upstream_unavailable Retry-After 5");
+    assert!((1..=2).contains(&(exchanges(&api) - before)), "{} tries", exchanges(&api) - before);
+    assert_eq!(told(&api, "/api/profile", &alice).await, "200 -");
+    api.lab.clear_faults();
+    assert_eq!(told(&api, "/api/profile", &bob).await, "200 -");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_graph_wants_to_see_is_asked_for_once_and_then_passed_on() {
+    // {"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}
+    let claims = "eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxNzAwMDAwMDAwIn19fQ";
+    let challenge = format!("Bearer realm=\"\", error=\"insufficient_claims\", claims=\"{claims}\"");
+    let passed_on = "401 insufficient_claims insufficient_claims claims";
+    // What Graph says and how often; what the caller is told; how often Graph and Entra are asked.
+    let rows = [
+        (challenge.as_str(), 1, "200 -", 2, 2),
+        (challenge.as_str(), 9, passed_on, 2, 2),
+        ("Bearer", 9, "502 downstream_failed", 1, 1),
+    ];
+    for (says, times, expected, calls, asked) in rows {
+        let graph = MockServer::start().await;
+        let me = json!({"id": "x", "displayName": "Alice Kim", "userPrincipalName": "alice@contoso.test"});
+        Mock::given(any()).respond_with(ResponseTemplate::new(200).set_body_json(me)).mount(&graph).await;
+        let no = ResponseTemplate::new(401).insert_header("www-authenticate", says);
+        Mock::given(any()).respond_with(no).up_to_n_times(times).with_priority(1).mount(&graph).await;
+        let api = Api::start_with(&[("GRAPH_BASE_URL", &graph.uri())]).await;
+        let alice = api.user_token("alice").await;
+
+        assert_eq!(told(&api, "/api/profile", &alice).await, expected);
+
+        assert_eq!(graph.received_requests().await.unwrap().len(), calls, "{expected}");
+        assert_eq!(exchanges(&api), asked, "{expected}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

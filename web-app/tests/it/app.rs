@@ -90,9 +90,14 @@ impl WebApp {
     /// Asks it to stop as `docker stop` does, and returns its exit code.
     #[cfg(unix)]
     pub fn terminate(&mut self) -> Option<i32> {
+        self.ask_to_stop();
+        self.child.wait().unwrap().code()
+    }
+
+    #[cfg(unix)]
+    pub fn ask_to_stop(&self) {
         let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(asked.success());
-        self.child.wait().unwrap().code()
     }
 }
 

@@ -1,6 +1,10 @@
 //! What a browser gets before anybody has signed in.
 
 use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, SERVER, SET_COOKIE};
+#[cfg(unix)]
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+#[cfg(unix)]
+use tokio::net::TcpStream;
 
 use crate::app::WebApp;
 
@@ -159,6 +163,27 @@ async fn it_is_healthy_and_ends_well() {
 
     #[cfg(unix)]
     assert_eq!(app.terminate(), Some(0), "SIGTERM is a good end");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn asked_twice_to_stop_it_does_not_wait_for_what_is_under_way() {
+    let mut app = WebApp::start().await;
+    let address = app.url.trim_start_matches("http://").replace("localhost", "127.0.0.1");
+    let mut half_a_form = TcpStream::connect(&address).await.unwrap();
+    let head = "POST /auth/sign-out HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+                content-length: 100\r\nexpect: 100-continue\r\n\r\n";
+    half_a_form.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    half_a_form.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100", "the rest is waited for");
+
+    app.ask_to_stop();
+    while TcpStream::connect(&address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+
+    assert_eq!(app.terminate(), Some(143), "0 would mean that it waited");
 }
 
 #[tokio::test(flavor = "multi_thread")]
