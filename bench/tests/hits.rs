@@ -89,6 +89,7 @@ fn an_entry_takes_little_beside_its_tokens() {
     assert!(of_user <= users_tokens + 400, "user: {of_user}");
 }
 
+/// Checklist 104.
 #[test]
 fn the_cap_holds_under_a_million_insertions() {
     let _alone = ALONE.lock();
@@ -106,6 +107,7 @@ fn the_cap_holds_under_a_million_insertions() {
     assert!(largest >= LIMIT / 2, "{largest} bytes: nothing was kept");
 }
 
+/// Checklist 103.
 #[test]
 fn a_hit_does_not_wait_for_another_keys_request_and_a_hundred_misses_make_one() {
     let _alone = ALONE.lock();

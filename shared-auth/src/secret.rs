@@ -307,6 +307,7 @@ impl<K: TokenKind> fmt::Debug for AccessToken<K> {
 mod tests {
     use super::*;
 
+    /// Checklist 144.
     #[test]
     fn no_secret_is_printed() {
         let shown = format!(

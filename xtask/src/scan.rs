@@ -130,6 +130,7 @@ mod tests {
         outcome
     }
 
+    /// Checklist 141.
     #[test]
     fn a_token_or_password_in_a_log_is_found_and_not_repeated_in_full() {
         for line in [

@@ -49,6 +49,7 @@ fn tunnel(mut client: TcpStream, seen: &Mutex<Vec<String>>) {
     let _ = server.shutdown(Shutdown::Both);
 }
 
+/// Checklist 119.
 #[tokio::test(flavor = "multi_thread")]
 async fn entra_and_graph_are_asked_through_the_proxy_of_the_environment() {
     let (around, proxy) = (Surroundings::new().await, Proxy::start());

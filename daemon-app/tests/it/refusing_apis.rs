@@ -11,6 +11,7 @@ async fn says_no(around: &Surroundings, no: ResponseTemplate, times: u64) {
     no.mount(&around.api).await;
 }
 
+/// Checklist 122.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_our_api_does_not_take_is_got_anew_once() {
     for (times, code) in [(1, 0), (9, 1)] {
@@ -29,6 +30,7 @@ async fn a_token_that_our_api_does_not_take_is_got_anew_once() {
     }
 }
 
+/// Checklist 123.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_that_wants_to_be_left_alone_is_left_alone_for_so_long_and_no_token_is_asked_for() {
     for (asked, pause) in [("1800", "1800"), ("99999999999", "3600"), ("soon", "1")] {

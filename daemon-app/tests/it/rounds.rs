@@ -35,6 +35,7 @@ async fn the_second_round_takes_both_tokens_from_the_cache() {
     assert_eq!(around.token_requests(), 2);
 }
 
+/// Checklist 112.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_secret_is_one_sentence_with_its_code() {
     let around = Surroundings::new().await;
@@ -47,6 +48,7 @@ async fn a_wrong_secret_is_one_sentence_with_its_code() {
     assert!(!format!("{log}{error}").contains("not-the-secret"), "the secret is in the log: {log}{error}");
 }
 
+/// Checklist 112.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_round_that_fails_is_logged_and_costs_one_token_request() {
     let around = Surroundings::new().await;
@@ -84,6 +86,7 @@ async fn an_api_that_refuses_fails_the_round() {
     assert!(stderr(&output).contains("the web API"), "{}", stderr(&output));
 }
 
+/// Checklist 124.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_ends_it_well() {

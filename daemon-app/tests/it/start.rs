@@ -47,6 +47,7 @@ async fn a_wrong_tenant_ends_the_start_with_a_sentence() {
     assert!(stderr(&output).contains("AADSTS90002"), "{}", stderr(&output));
 }
 
+/// Checklist 119.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_authority_that_does_not_answer_ends_a_single_round_and_is_waited_for_otherwise() {
     let around = Surroundings::new().await;

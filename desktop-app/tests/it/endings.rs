@@ -93,6 +93,7 @@ async fn an_authority_that_does_not_answer_is_exit_code_6() {
     assert!(stderr(&output).contains("no connection"), "{}", stderr(&output));
 }
 
+/// Checklist 124.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_is_exit_code_130_and_closes_the_port() {

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::browser::Browser;
 use crate::stack::{Stack, TENANT, http, is_compose};
 
+/// Checklist 102.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_signs_in_reads_the_claims_and_signs_out() {
     let stack = Stack::start().await;
@@ -46,6 +47,7 @@ async fn a_user_signs_in_reads_the_claims_and_signs_out() {
     browser.close().await;
 }
 
+/// Checklist 73.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copied_cookie_is_dead_after_sign_out() {
     let stack = Stack::start().await;
@@ -67,6 +69,7 @@ async fn a_copied_cookie_is_dead_after_sign_out() {
     browser.close().await;
 }
 
+/// Checklist 67.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_tabs_can_sign_in_at_once() {
     let stack = Stack::start().await;
@@ -89,6 +92,7 @@ async fn two_tabs_can_sign_in_at_once() {
     browser.close().await;
 }
 
+/// Checklist 75.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_signs_out_at_entra_is_signed_out_here_through_a_frame_without_cookies() {
     if is_compose() {

@@ -3,6 +3,7 @@
 use crate::browser::Browser;
 use crate::stack::Stack;
 
+/// Checklist 84.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_users_in_two_browsers_see_their_own_profile_and_mail() {
     let stack = Stack::start().await;

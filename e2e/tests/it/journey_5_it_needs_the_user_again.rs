@@ -9,6 +9,7 @@ use crate::stack::{Stack, http};
 /// Alice's code on the lab's home page.
 const OTP_OF_ALICE: &str = "246810";
 
+/// Checklist 129.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_factor_wanted_in_the_middle_is_asked_for_and_the_same_page_works() {
     let stack = Stack::start().await;

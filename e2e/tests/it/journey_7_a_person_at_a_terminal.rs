@@ -111,6 +111,7 @@ async fn an_expired_token_is_renewed_from_the_disk_without_anybody() {
     browser.close().await;
 }
 
+/// Checklist 90.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_at_once_ask_entra_once_and_lose_nobody() {
     if is_compose() {

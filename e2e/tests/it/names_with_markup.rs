@@ -8,6 +8,7 @@ use crate::visitor::Visitor;
 /// Text, an attribute's end, two kinds of templates and a picture that runs a script.
 const NAME: &str = r#"<script>alert(1)</script>"'><img src=x onerror=alert(2)>{{7*7}}${7*7}{% raw %}"#;
 
+/// Checklist 70, 92.
 #[tokio::test(flavor = "multi_thread")]
 async fn names_with_markup_are_text_on_every_page_and_no_page_holds_a_token() {
     if is_compose() {

@@ -11,6 +11,7 @@ const USERS: usize = 200;
 /// Pages of each user before the crash, and again after it.
 const PAGES: usize = 4;
 
+/// Checklist 94.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_is_asked_knows_the_user_and_one_replica_may_be_killed() {
     if is_compose() { behind_one_port().await } else { two_hundred_users().await }

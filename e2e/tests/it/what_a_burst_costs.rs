@@ -11,6 +11,7 @@ use crate::stack::{API, Stack, http, is_compose};
 
 const AT_ONCE: usize = 200;
 
+/// Checklist 157.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_requests_at_once_take_two_connections_each_and_share_those_to_redis() {
     if is_compose() {

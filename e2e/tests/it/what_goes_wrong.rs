@@ -147,6 +147,7 @@ async fn a_page_that_does_not_exist_and_a_forged_answer_are_pages_too() {
     browser.close().await;
 }
 
+/// Checklist 141, 142.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_secret_is_in_the_logs_even_at_trace_level() {
     let stack = Stack::start_with(&[("RUST_LOG", "trace")]).await;

@@ -11,6 +11,7 @@ const OTHER_KEYS: &str = "YW5vdGhlciBrZXkgZm9yIHRlc3RzLCAzMiBieXRlcy4=";
 const LEVEL: (&str, &str) = ("RUST_LOG", "info,actix_server=warn");
 const ALICES_ID: &str = "a0000000-0000-4000-8000-00000000000a";
 
+/// Checklist 146, 147.
 #[tokio::test(flavor = "multi_thread")]
 async fn at_its_usual_level_the_log_has_what_matters_to_security_and_names_nobody() {
     if is_compose() {

@@ -75,6 +75,7 @@ async fn openid_scopes_alone_give_a_token_for_graph() {
     assert_eq!(answer.text("scope"), "User.Read openid profile");
 }
 
+/// Checklist 161.
 #[tokio::test]
 async fn the_subject_of_a_user_is_the_same_every_time_and_another_one_at_another_application() {
     let lab = lab().await;
@@ -83,6 +84,7 @@ async fn the_subject_of_a_user_is_the_same_every_time_and_another_one_at_another
     assert_ne!(at(&WEB_APP).await, at(&DESKTOP).await);
 }
 
+/// Checklist 163.
 #[tokio::test]
 async fn a_code_works_once_then_it_is_54005() {
     let lab = lab().await;
@@ -91,6 +93,7 @@ async fn a_code_works_once_then_it_is_54005() {
     redeem(&lab, &WEB_APP, &code, &[]).await.assert_refused(400, "invalid_grant", 54005);
 }
 
+/// Checklist 163.
 #[tokio::test]
 async fn two_requests_at_once_redeem_a_code_once() {
     let lab = lab().await;
@@ -119,6 +122,7 @@ async fn a_malformed_code_is_9002313_and_an_unknown_one_70000() {
     redeem(&lab, &WEB_APP, &unknown, &[]).await.assert_refused(400, "invalid_grant", 70000);
 }
 
+/// Checklist 163.
 #[tokio::test]
 async fn another_clients_code_is_700005() {
     let lab = lab().await;
@@ -128,6 +132,7 @@ async fn another_clients_code_is_700005() {
     assert_eq!(redeem(&lab, &DESKTOP, &code, &[]).await.status, 200, "the right client can still redeem it");
 }
 
+/// Checklist 163.
 #[tokio::test]
 async fn another_redirect_uri_is_50011() {
     let lab = lab().await;
@@ -139,6 +144,7 @@ async fn another_redirect_uri_is_50011() {
     token(&lab, &form(&WEB_APP, &rest)).await.assert_refused(400, "invalid_request", 900144);
 }
 
+/// Checklist 163.
 #[tokio::test]
 async fn a_challenge_wants_its_verifier() {
     let lab = lab().await;

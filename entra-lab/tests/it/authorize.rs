@@ -79,6 +79,7 @@ async fn people_without_a_password_cannot_sign_in() {
     }
 }
 
+/// Checklist 162, 170.
 #[tokio::test]
 async fn what_cannot_be_trusted_is_refused_on_a_page() {
     let lab = lab().await;
@@ -99,6 +100,7 @@ async fn what_cannot_be_trusted_is_refused_on_a_page() {
         (url(TENANT, &[("redirect_uri", "http://localhost:3000/signin-oidc?x=1")]), 50011),
         (url(TENANT, &[("redirect_uri", "http://localhost:3000/x/../signin-oidc")]), 50011),
         (url(TENANT, &[("redirect_uri", "http://localhost:3000/signin-oidc/")]), 50011),
+        (url(TENANT, &[("redirect_uri", "http://localhost:3000/signin-oidc/..")]), 50011),
         (url("common", &[]), 50194),
         (url("organizations", &[]), 50194),
         (authorize_url(&lab, TENANT, &API, &[("redirect_uri", "http://localhost")]), 900971),
@@ -177,6 +179,7 @@ async fn scopes_that_do_not_exist_go_back_once_the_user_is_known() {
     }
 }
 
+/// Checklist 162.
 #[tokio::test]
 async fn the_port_of_a_localhost_redirect_does_not_count() {
     let lab = lab().await;
@@ -224,6 +227,7 @@ async fn a_post_is_turned_into_the_same_get() {
     assert!(Browser::new(&lab).open(&location).await.is("Pick an account"));
 }
 
+/// Checklist 170.
 #[tokio::test]
 async fn pages_are_locked_down() {
     let lab = lab().await;
@@ -238,6 +242,7 @@ async fn pages_are_locked_down() {
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && !cookie.contains("Secure"));
 }
 
+/// Checklist 170.
 #[tokio::test]
 async fn a_form_is_taken_only_from_the_browser_that_it_was_shown_to() {
     let lab = lab().await;

@@ -8,6 +8,7 @@ use crate::support::{App, DAEMON, DESKTOP, Json, TENANT, client, form, lab, toke
 const REST: [(&str, &str); 2] =
     [("grant_type", "client_credentials"), ("scope", "https://graph.microsoft.com/.default")];
 
+/// Checklist 167.
 #[tokio::test]
 async fn a_wrong_secret_is_7000215_with_401_and_is_not_repeated() {
     let lab = lab().await;

@@ -70,6 +70,7 @@ async fn an_application_without_roles_gets_a_token_without_roles() {
     assert!(claims.get("roles").is_none());
 }
 
+/// Checklist 166.
 #[tokio::test]
 async fn only_one_default_scope_is_accepted() {
     let lab = lab().await;
@@ -98,6 +99,7 @@ async fn an_application_names_itself_by_its_client_id() {
     assert_eq!(ask(&lab, &API, &id).await.status, 200);
 }
 
+/// Checklist 166.
 #[tokio::test]
 async fn the_tenant_must_be_a_certain_one() {
     let seed = entra_lab::DEFAULT_SEED.replacen(
@@ -115,6 +117,7 @@ async fn the_tenant_must_be_a_certain_one() {
     assert_eq!(domain.claims("access_token")["tid"], TENANT);
 }
 
+/// Checklist 166.
 #[tokio::test]
 async fn a_public_application_cannot_act_for_itself() {
     let lab = lab().await;

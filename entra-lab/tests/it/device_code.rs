@@ -30,6 +30,7 @@ async fn approve(lab: &EntraLab, user_code: &str) -> crate::support::Page {
     browser.accept(&page).await
 }
 
+/// Checklist 165.
 #[tokio::test]
 async fn the_device_gets_tokens_once_after_the_person_agreed() {
     let lab = lab().await;
@@ -71,6 +72,7 @@ async fn who_polls_too_fast_is_told_to_slow_down() {
     poll(&lab, URN, code).await.assert_refused(400, "authorization_pending", 70016);
 }
 
+/// Checklist 165.
 #[tokio::test]
 async fn a_declined_an_expired_and_an_unknown_code_are_told_apart() {
     let lab = lab().await;

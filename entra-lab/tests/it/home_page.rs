@@ -148,6 +148,7 @@ async fn it_lists_fifty_requests_at_most() {
     assert_eq!(home(&lab).await.matches("/v1.0/me</td>").count(), 50);
 }
 
+/// Checklist 70, 170.
 #[tokio::test]
 async fn text_from_requests_and_from_the_seed_is_escaped() {
     let seed =

@@ -89,6 +89,7 @@ fn hello(version: [u8; 2]) -> Vec<u8> {
     record
 }
 
+/// Checklist 118.
 #[tokio::test]
 async fn less_than_tls_1_2_is_not_spoken() {
     const ALERT: u8 = 21;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::support::{ALICE, API_SCOPE, TENANT, WEB_APP, client, get, lab, tokens};
 
+/// Checklist 161.
 #[tokio::test]
 async fn two_keys_are_published_without_alg_and_with_their_issuer() {
     let lab = lab().await;
@@ -17,6 +18,9 @@ async fn two_keys_are_published_without_alg_and_with_their_issuer() {
         assert_eq!((key["kty"].as_str(), key["use"].as_str()), (Some("RSA"), Some("sig")));
         assert_eq!(key["kid"], key["x5t"]);
         assert!(key.get("alg").is_none());
+        for private in ["d", "p", "q", "dp", "dq", "qi", "k"] {
+            assert!(key.get(private).is_none(), "{private} is nobody else's");
+        }
         assert_eq!(key["issuer"], format!("{}/{TENANT}/v2.0", lab.url()));
         assert_eq!(URL_SAFE_NO_PAD.decode(key["n"].as_str().unwrap()).unwrap().len(), 256);
         // The key id is the SHA-1 of the certificate.
@@ -25,8 +29,13 @@ async fn two_keys_are_published_without_alg_and_with_their_issuer() {
         assert_eq!(key["x5t"], URL_SAFE_NO_PAD.encode(sha1));
     }
     assert_ne!(keys[0]["kid"], keys[1]["kid"]);
+    assert_eq!(
+        get(&format!("{}/common/discovery/v2.0/keys", lab.url())).await.body["keys"][0]["kid"],
+        keys[0]["kid"]
+    );
 }
 
+/// Checklist 161.
 #[tokio::test]
 async fn the_keys_stay_the_same_and_have_no_private_part() {
     let lab = lab().await;

@@ -22,6 +22,7 @@ async fn sign_out_ends_the_session_and_goes_back_with_the_state() {
     browser.open(&silent).await.assert_sent_back("login_required", 50058);
 }
 
+/// Checklist 169.
 #[tokio::test]
 async fn a_way_back_that_is_not_registered_ends_on_the_labs_own_page() {
     let lab = lab().await;

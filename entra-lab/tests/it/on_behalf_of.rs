@@ -65,6 +65,7 @@ async fn an_expired_assertion_is_500133() {
     exchange(&lab, &API, &assertion, "User.Read").await.assert_refused(400, "invalid_grant", 500133);
 }
 
+/// Checklist 137.
 #[tokio::test]
 async fn an_assertion_for_another_audience_is_500131() {
     let lab = lab().await;
@@ -75,6 +76,7 @@ async fn an_assertion_for_another_audience_is_500131() {
     exchange(&lab, &OTHER_API, &own, "User.Read").await.assert_refused(400, "invalid_grant", 500131);
 }
 
+/// Checklist 136.
 #[tokio::test]
 async fn a_forged_assertion_is_50013() {
     let lab = lab().await;
@@ -106,6 +108,7 @@ async fn a_token_of_another_lab_has_another_issuer() {
     exchange(&lab, &API, &assertion, "User.Read").await.assert_refused(400, "invalid_grant", 50013);
 }
 
+/// Checklist 136.
 #[tokio::test]
 async fn an_id_token_is_240002() {
     let lab = lab().await;
@@ -114,6 +117,7 @@ async fn an_id_token_is_240002() {
     refused.assert_refused(400, "invalid_grant", 240002);
 }
 
+/// Checklist 136.
 #[tokio::test]
 async fn an_app_only_assertion_is_7000114() {
     let lab = lab().await;

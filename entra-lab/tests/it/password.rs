@@ -20,6 +20,7 @@ async fn it_works_once_the_user_has_agreed_elsewhere() {
     assert_eq!(answer.claims("access_token")["preferred_username"], ALICE);
 }
 
+/// Checklist 167.
 #[tokio::test]
 async fn each_mistake_has_its_code() {
     let lab = lab().await;

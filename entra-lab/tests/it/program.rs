@@ -44,6 +44,7 @@ fn start(variables: &[(&str, &str)]) -> (Running, String, Vec<String>) {
     (Running(child), address, rest)
 }
 
+/// Checklist 124, 171.
 #[test]
 fn it_says_where_it_listens_and_stops_cleanly() {
     let directory = tempfile::tempdir().unwrap();
@@ -60,6 +61,7 @@ fn it_says_where_it_listens_and_stops_cleanly() {
     assert_eq!(run(&["healthcheck", "--listen", listen], &[]).status.code(), Some(1));
 }
 
+/// Checklist 124.
 #[test]
 fn asked_twice_to_stop_it_does_not_wait_for_what_is_under_way() {
     let (mut lab, address, _) = start(&[]);
@@ -166,6 +168,7 @@ fn every_wrong_setting_is_named_at_once() {
     }
 }
 
+/// Checklist 171.
 #[test]
 fn other_machines_are_let_in_only_when_that_is_asked_for() {
     let open = [("ENTRA_LAB_LISTEN", "0.0.0.0:0"), ("ENTRA_LAB_HTTPS_LISTEN", "")];
@@ -177,6 +180,7 @@ fn other_machines_are_let_in_only_when_that_is_asked_for() {
     assert!(stderr(&no_url).contains("ENTRA_LAB_PUBLIC_URL is needed"));
 }
 
+/// Checklist 171.
 #[test]
 fn an_address_of_the_public_internet_has_to_be_asked_for_twice() {
     // TEST-NET-3 and the documentation prefix of IPv6: public in kind, and nobody's.

@@ -44,6 +44,7 @@ async fn it_is_good_for_another_resource_once_that_was_agreed_to() {
     assert_eq!(answer.claims("access_token")["aud"], GRAPH);
 }
 
+/// Checklist 164.
 #[tokio::test]
 async fn it_is_bound_to_its_client() {
     let lab = lab().await;
@@ -52,6 +53,7 @@ async fn it_is_bound_to_its_client() {
     answer.assert_refused(400, "invalid_grant", 70000);
 }
 
+/// Checklist 164.
 #[tokio::test]
 async fn a_malformed_one_is_9002313_and_an_unknown_one_70000() {
     let lab = lab().await;

@@ -2,6 +2,7 @@
 
 use crate::support::{DAEMON, Json, TENANT, client, form, lab, token, token_at};
 
+/// Checklist 168.
 #[tokio::test]
 async fn another_verb_is_900561() {
     let lab = lab().await;
@@ -61,6 +62,7 @@ async fn a_repeated_parameter_is_refused() {
     token(&lab, &form(&DAEMON, &rest)).await.assert_refused(400, "invalid_request", 90100);
 }
 
+/// Checklist 167, 168.
 #[tokio::test]
 async fn the_error_body_and_its_headers_are_entras() {
     let lab = lab().await;

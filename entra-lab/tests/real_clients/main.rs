@@ -106,6 +106,7 @@ async fn azure_identity_for_python_cannot_tell_the_difference() {
     );
 }
 
+/// Checklist 138.
 #[tokio::test]
 async fn the_graph_sdk_cannot_tell_the_difference() {
     let passed = judge(tools::python("msgraph_python.py")).await;

@@ -166,6 +166,7 @@ mod tests {
         assert_eq!(count.load(Ordering::SeqCst), 1);
     }
 
+    /// Checklist 105.
     #[tokio::test]
     async fn a_caller_that_goes_away_does_not_cancel_the_rest() {
         let (flights, go) = (Flights::<u8>::default(), Arc::new(Notify::new()));
@@ -192,6 +193,7 @@ mod tests {
         assert_eq!(second.await.unwrap(), (7, false));
     }
 
+    /// Checklist 103.
     #[tokio::test]
     async fn what_all_have_left_is_begun_afresh_by_the_next_caller() {
         let (flights, begun) = (Flights::<u8>::default(), Arc::new(AtomicUsize::new(0)));
@@ -227,6 +229,7 @@ mod tests {
         assert_eq!(flights.join("free".into(), async { Ok(1) }).await.unwrap(), (1, true));
     }
 
+    /// Checklist 105, 106.
     #[tokio::test]
     async fn a_failure_is_shared_but_not_remembered() {
         let flights = Flights::<u8>::default();
@@ -245,6 +248,7 @@ mod tests {
         assert_eq!(second.unwrap(), (1, true));
     }
 
+    /// Checklist 105.
     #[tokio::test]
     async fn a_panic_in_the_request_is_an_error_for_the_waiters_and_the_next_caller_starts_afresh() {
         let flights = Flights::<u8>::default();

@@ -342,6 +342,7 @@ mod tests {
         PartitionRef::assertion(&Owner::new("e", "c"), "t", &assertion).to_key()
     }
 
+    /// Checklist 54.
     #[test]
     fn another_authority_tenant_client_or_user_is_another_partition_here_and_outside() {
         let key = |parts: [&str; 4]| account(parts[0], parts[1], parts[2], parts[3]);
@@ -357,6 +358,7 @@ mod tests {
         assert_eq!(key(base).id(), key(base).id());
     }
 
+    /// Checklist 95.
     #[test]
     fn a_look_up_finds_the_partition_of_its_own_client_and_no_other() {
         let (owner, again) = (Owner::new("login", "client"), Owner::new("login", "client"));
@@ -381,6 +383,7 @@ mod tests {
         assert!(!PartitionRef::account(&owner, "ten", "ant").equivalent(&filed));
     }
 
+    /// Checklist 95.
     #[test]
     fn another_assertion_is_another_partition() {
         assert_ne!(of_assertion("a.b.c"), of_assertion("a.b.d"));
@@ -394,6 +397,7 @@ mod tests {
         assert!(!shown.contains("s3cret"));
     }
 
+    /// Checklist 95.
     #[test]
     fn a_hash_of_an_assertion_names_the_same_partition_as_the_assertion() {
         // The hash as MSAL.NET, msal-node (without padding) and MSAL Go (with it) write it.

@@ -142,6 +142,7 @@ mod tests {
         assert!(!stopped(&loops, "a", 0));
     }
 
+    /// Checklist 37.
     #[test]
     fn a_clock_that_is_moved_back_stops_nobody() {
         let loops = Loops::default();

@@ -262,6 +262,7 @@ mod tests {
         assert!(!format!("{ring:?}").contains('A'));
     }
 
+    /// Checklist 98.
     #[test]
     fn a_value_that_was_moved_does_not_open() {
         let ring = ring(&key(1));
@@ -279,6 +280,7 @@ mod tests {
         assert_eq!(ring.unreadable(), 5);
     }
 
+    /// Checklist 98.
     #[test]
     fn a_value_that_was_cut_lengthened_or_changed_does_not_open() {
         let ring = ring(&key(1));
@@ -295,6 +297,7 @@ mod tests {
         }
     }
 
+    /// Checklist 100.
     #[test]
     fn a_new_key_seals_while_the_old_one_still_opens() {
         let (before, during, after) =
@@ -348,6 +351,7 @@ mod tests {
     }
 
     proptest! {
+        /// Checklist 98.
         #[test]
         fn garbage_never_opens_and_never_panics(garbage in proptest::collection::vec(any::<u8>(), 0..200), known in any::<bool>()) {
             let ring = ring(&key(1));

@@ -612,6 +612,7 @@ mod tests {
         }
     }
 
+    /// Checklist 69.
     #[test]
     fn an_error_is_cleaned_and_shortened() {
         let form = format!("state=s&error=access_denied&error_description=a%0d%0ab{}", "x".repeat(5_000));
@@ -621,6 +622,7 @@ mod tests {
         assert!(denial.description.starts_with("a  b") && denial.description.len() == 500);
     }
 
+    /// Checklist 66.
     #[test]
     fn random_values_are_new_each_time() {
         let values: std::collections::HashSet<_> = (0..100).map(|_| random_text().unwrap()).collect();

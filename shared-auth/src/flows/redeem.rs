@@ -256,6 +256,7 @@ fn retry_after(text: &str, now: jiff::Timestamp) -> Option<SignedDuration> {
 mod tests {
     use super::*;
 
+    /// Checklist 110.
     #[test]
     fn times_to_wait_are_seconds_or_dates() {
         let now = jiff::Timestamp::from_second(1_445_412_480).unwrap(); // 21 Oct 2015 07:28:00 UTC

@@ -224,6 +224,7 @@ mod tests {
         URL_SAFE_NO_PAD.encode(vec![0xC1; bytes])
     }
 
+    /// Checklist 9, 23, 24.
     #[test]
     fn members_that_cannot_be_used_are_skipped() {
         let good = json!({"kty": "RSA", "kid": "good", "n": modulus(256), "e": "AQAB", "x5c": ["…"]});
@@ -259,6 +260,7 @@ mod tests {
         assert!(set(&[json!({"kty": "oct", "kid": "x", "k": "AA"})]).is_none());
     }
 
+    /// Checklist 25.
     #[test]
     fn a_key_of_another_issuer_does_not_sign_for_ours() {
         let member = |kid: &str, issuer: &str| json!({"kty": "RSA", "kid": kid, "n": modulus(256), "e": "AQAB", "issuer": issuer});
@@ -280,6 +282,7 @@ mod tests {
         assert_eq!(signs("other cloud"), Err(Check::KeyIssuer));
     }
 
+    /// Checklist 25.
     #[test]
     fn a_key_of_another_cloud_instance_does_not_sign_for_ours() {
         let member = |kid: &str, cloud: &str| json!({"kty": "RSA", "kid": kid, "n": modulus(256), "e": "AQAB", "cloud_instance_name": cloud});

@@ -198,6 +198,7 @@ pub(crate) fn shown(value: &str) -> String {
 mod tests {
     use super::*;
 
+    /// Checklist 17, 143.
     #[test]
     fn a_value_cannot_split_or_fill_the_log() {
         assert_eq!(shown("a\r\nb\u{1b}[31m\u{202e}\"c"), "\"a??b?[31m??c\"");

@@ -221,6 +221,7 @@ mod tests {
 
     use super::*;
 
+    /// Checklist 29.
     #[test]
     fn a_member_that_appears_twice_is_refused_at_any_depth() {
         for json in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":2}"#, r#"{"b":[{"c":{"d":1,"d":2}}]}"#] {
@@ -235,6 +236,7 @@ mod tests {
         }
     }
 
+    /// Checklist 29.
     #[test]
     fn a_known_name_in_other_letters_is_noticed() {
         let odd = |json: &str| object(json.as_bytes()).unwrap().odd_spelling(&["aud", "kid", "sub"]);
@@ -247,6 +249,7 @@ mod tests {
         assert_eq!(odd(r#"{"aud":1,"employeeId":1,"Größe":2,"":3}"#), None);
     }
 
+    /// Checklist 30, 153.
     #[test]
     fn only_one_object_and_nothing_after_it() {
         let deep = "[".repeat(6000);
@@ -275,6 +278,7 @@ mod tests {
     }
 
     proptest! {
+        /// Checklist 30.
         #[test]
         fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = object(&bytes);

@@ -55,6 +55,7 @@ macro_rules! properties {
                 }
 
                 proptest! {
+                    /// Checklist 30.
                     #[test]
                     fn noise_keeps_it(
                         noise in proptest::collection::vec(any::<u8>(), 0..200),
@@ -64,6 +65,7 @@ macro_rules! properties {
                         PROPERTY(text.as_bytes());
                     }
 
+                    /// Checklist 30.
                     #[test]
                     fn changed_seeds_keep_it(
                         which in any::<prop::sample::Index>(),

@@ -97,6 +97,7 @@ mod tests {
         assert!(!refused("invalid_client", 7000215).needs_the_user());
     }
 
+    /// Checklist 143.
     #[test]
     fn the_summary_leaves_out_ids_and_control_characters() {
         let answer = ErrorResponse {

@@ -24,6 +24,7 @@ pub fn challenge(verifier: &PkceVerifier) -> String {
 mod tests {
     use super::*;
 
+    /// Checklist 63.
     #[test]
     fn the_example_of_rfc_7636_appendix_b() {
         let verifier = PkceVerifier::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
@@ -31,6 +32,7 @@ mod tests {
         assert_eq!(challenge(&verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
     }
 
+    /// Checklist 63.
     #[test]
     fn a_verifier_has_the_length_that_the_rfc_asks_for() {
         assert_eq!(verifier([7; 32]).expose().len(), 43);

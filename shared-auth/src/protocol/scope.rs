@@ -270,6 +270,7 @@ mod tests {
         assert!(!Scopes::from("openid").contains_all(&Scopes::from("User.Read")));
     }
 
+    /// Checklist 140.
     #[test]
     fn equal_sets_have_one_canonical_spelling() {
         assert_eq!(Scopes::from("b A openid").canonical(), Scopes::from("a B").canonical());
@@ -290,6 +291,7 @@ mod tests {
         );
     }
 
+    /// Checklist 140.
     #[test]
     fn only_default_scopes_count_as_default() {
         assert!(Scopes::from("api://x/.default").is_default_only());

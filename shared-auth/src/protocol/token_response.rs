@@ -85,6 +85,7 @@ mod tests {
         }
     }
 
+    /// Checklist 113.
     #[test]
     fn absurd_or_missing_lifetimes_are_refused() {
         for text in ["-1", "1e30", "\"soon\"", "null", "99999999999"] {
@@ -96,6 +97,7 @@ mod tests {
         );
     }
 
+    /// Checklist 144.
     #[test]
     fn debug_shows_no_token() {
         let body =

@@ -98,6 +98,7 @@ fn token(text: &str, more: Value) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(body)
 }
 
+/// Checklist 111.
 #[tokio::test]
 async fn a_server_in_trouble_is_asked_once_more() {
     let sts = Sts::start().await;
@@ -110,6 +111,7 @@ async fn a_server_in_trouble_is_asked_once_more() {
     assert_eq!(sts.requests().await, 2);
 }
 
+/// Checklist 111.
 #[tokio::test]
 async fn a_server_that_stays_in_trouble_is_not_asked_a_third_time() {
     let sts = Sts::start().await;
@@ -123,6 +125,7 @@ async fn a_server_that_stays_in_trouble_is_not_asked_a_third_time() {
     assert!(asked.elapsed() >= Duration::from_millis(200), "the second try left it no time");
 }
 
+/// Checklist 110.
 #[tokio::test]
 async fn who_is_told_to_wait_waits_and_nobody_else_does() {
     let sts = Sts::start().await;
@@ -144,6 +147,7 @@ async fn who_is_told_to_wait_waits_and_nobody_else_does() {
     assert_eq!(sts.requests().await, 3);
 }
 
+/// Checklist 106.
 #[tokio::test]
 async fn one_users_time_to_wait_does_not_stop_another() {
     let sts = Sts::start().await;
@@ -162,6 +166,7 @@ async fn one_users_time_to_wait_does_not_stop_another() {
     bob.unwrap();
 }
 
+/// Checklist 110.
 #[tokio::test]
 async fn no_time_to_wait_is_longer_than_an_hour_and_without_one_it_is_a_minute() {
     for (header, seconds) in [(Some("86400"), 3600), (None, 60), (Some("soon"), 60)] {
@@ -178,6 +183,7 @@ async fn no_time_to_wait_is_longer_than_an_hour_and_without_one_it_is_a_minute()
     }
 }
 
+/// Checklist 121.
 #[tokio::test]
 async fn a_token_is_renewed_in_the_background_once_and_no_caller_waits() {
     let sts = Sts::start().await;
@@ -272,6 +278,7 @@ async fn a_caller_that_goes_away_does_not_cancel_the_rest() {
     assert_eq!(sts.requests().await, 1);
 }
 
+/// Checklist 107.
 #[tokio::test]
 async fn signing_out_beats_a_request_on_behalf_of_the_user_that_is_under_way() {
     let sts = Sts::start().await;
@@ -360,6 +367,7 @@ async fn somebody_elses_sign_out_does_not_keep_a_token_out_of_the_cache() {
     assert_eq!(ask().await.unwrap().source, TokenSource::Cache);
 }
 
+/// Checklist 110.
 #[tokio::test]
 async fn a_time_to_wait_counts_however_the_next_request_comes_about() {
     let sts = Sts::start().await;

@@ -125,6 +125,7 @@ async fn users_and_applications_get_in_at_their_own_doors() {
     assert_eq!((app.status(), app.text().await.unwrap().as_str()), (StatusCode::OK, DAEMON_OBJECT));
 }
 
+/// Checklist 55, 56.
 #[actix_web::test]
 async fn without_a_token_one_is_asked_for() {
     let api = Api::start().await;
@@ -164,6 +165,7 @@ async fn without_a_token_one_is_asked_for() {
     }
 }
 
+/// Checklist 55.
 #[actix_web::test]
 async fn an_ambiguous_header_is_a_bad_request() {
     let api = Api::start().await;
@@ -189,6 +191,7 @@ async fn an_ambiguous_header_is_a_bad_request() {
     assert_eq!(lower.status(), StatusCode::OK, "a scheme has no case");
 }
 
+/// Checklist 52, 145.
 #[actix_web::test]
 async fn a_bad_token_is_refused_vaguely() {
     let api = Api::start().await;
@@ -210,6 +213,7 @@ async fn a_bad_token_is_refused_vaguely() {
     }
 }
 
+/// Checklist 47.
 #[actix_web::test]
 async fn a_scope_is_matched_exactly() {
     let api = Api::start().await;
@@ -232,6 +236,7 @@ async fn a_scope_is_matched_exactly() {
     assert_eq!(several.status(), StatusCode::OK);
 }
 
+/// Checklist 48, 49.
 #[actix_web::test]
 async fn a_role_is_matched_exactly() {
     let api = Api::start().await;
@@ -245,6 +250,7 @@ async fn a_role_is_matched_exactly() {
     }
 }
 
+/// Checklist 49, 50.
 #[actix_web::test]
 async fn users_and_applications_do_not_get_in_at_the_others_door() {
     let api = Api::start().await;
@@ -291,6 +297,7 @@ async fn a_route_that_forgot_its_guard_lets_nobody_in() {
     }
 }
 
+/// Checklist 57.
 #[actix_web::test]
 async fn every_method_and_spelling_is_guarded() {
     let api = Api::start().await;
@@ -341,6 +348,7 @@ async fn as_written(address: SocketAddr, path: &str) -> String {
     answer
 }
 
+/// Checklist 21.
 #[actix_web::test]
 async fn without_keys_the_api_is_unavailable_and_not_open() {
     let api = Api::start().await;
@@ -354,6 +362,7 @@ async fn without_keys_the_api_is_unavailable_and_not_open() {
     assert_eq!(body["error"], "upstream_unavailable");
 }
 
+/// Checklist 151.
 #[actix_web::test]
 async fn a_token_too_large_is_refused_quickly() {
     let api = Api::start().await;

@@ -71,6 +71,7 @@ async fn the_document_is_fetched_once_however_many_ask() {
     assert_eq!(lab.requests().len(), 1);
 }
 
+/// Checklist 26, 76, 116.
 #[tokio::test]
 async fn a_document_of_another_issuer_is_not_used_and_no_secret_is_sent() {
     let server = MockServer::start().await;
@@ -95,6 +96,7 @@ async fn a_document_of_another_issuer_is_not_used_and_no_secret_is_sent() {
     }
 }
 
+/// Checklist 127.
 #[tokio::test]
 async fn a_token_endpoint_in_the_clear_on_another_machine_is_not_used() {
     let server = MockServer::start().await;
@@ -136,6 +138,7 @@ async fn garbage_is_an_error_that_says_where_and_never_a_panic() {
     }
 }
 
+/// Checklist 116.
 #[tokio::test]
 async fn a_failure_is_not_remembered() {
     let server = MockServer::start().await;
@@ -150,6 +153,7 @@ async fn a_failure_is_not_remembered() {
     client.connect().await.unwrap();
 }
 
+/// Checklist 127.
 #[tokio::test]
 async fn plain_http_needs_loopback_or_a_back_channel() {
     let refused = ConfidentialClient::new(config("http://login.example")).unwrap_err();
@@ -203,6 +207,7 @@ async fn the_https_listener_needs_its_authority_and_then_works() {
     with.unwrap();
 }
 
+/// Checklist 113, 114.
 #[tokio::test]
 async fn answers_of_the_token_endpoint_that_nobody_can_use_are_errors_without_the_body() {
     let bodies: [(u16, &str); 12] = [

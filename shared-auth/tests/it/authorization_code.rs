@@ -26,6 +26,7 @@ async fn a_sign_in_ends_with_an_account_checked_claims_and_a_token_for_the_first
     assert_eq!(silent.source, TokenSource::Cache);
 }
 
+/// Checklist 99.
 #[tokio::test]
 async fn another_resource_comes_silently_by_the_refresh_token_once() {
     let lab = EntraLab::start().await.unwrap();
@@ -45,6 +46,7 @@ async fn another_resource_comes_silently_by_the_refresh_token_once() {
     assert_eq!(token_requests(&lab, "refresh_token"), 1);
 }
 
+/// Checklist 99.
 #[tokio::test]
 async fn a_refresh_token_that_entra_calls_dead_is_not_sent_again() {
     let lab = EntraLab::start().await.unwrap();
@@ -120,6 +122,7 @@ async fn an_answer_counts_only_for_its_own_flow_and_only_for_a_while() {
     assert_eq!(token_requests(&lab, "authorization_code"), 0, "no code was redeemed");
 }
 
+/// Checklist 64.
 #[tokio::test]
 async fn a_code_is_worth_nothing_the_second_time_or_with_another_verifier() {
     let lab = EntraLab::start().await.unwrap();
@@ -141,6 +144,7 @@ async fn a_code_is_worth_nothing_the_second_time_or_with_another_verifier() {
     assert_eq!(again.codes(), [54005]);
 }
 
+/// Checklist 62.
 #[tokio::test]
 async fn an_id_token_of_another_sign_in_is_refused() {
     let lab = EntraLab::start().await.unwrap();
@@ -158,6 +162,7 @@ async fn an_id_token_of_another_sign_in_is_refused() {
     assert!(matches!(error, Error::SignIn(SignInError::IdToken(_))), "{error}");
 }
 
+/// Checklist 144.
 #[tokio::test]
 async fn the_request_carries_pkce_state_and_nonce_new_each_time_and_the_flow_prints_none_of_them() {
     let lab = EntraLab::start().await.unwrap();

@@ -63,6 +63,7 @@ async fn it_acts_for_a_caller_or_for_a_signed_in_user() {
     }
 }
 
+/// Checklist 135.
 #[tokio::test]
 async fn no_other_host_gets_a_token_whatever_the_address_looks_like() {
     let (lab, api) = (EntraLab::start().await.unwrap(), answering(ResponseTemplate::new(200)).await);
@@ -86,6 +87,7 @@ async fn no_other_host_gets_a_token_whatever_the_address_looks_like() {
     assert_eq!(token_requests(&lab, "client_credentials"), 0);
 }
 
+/// Checklist 135.
 #[tokio::test]
 async fn a_redirect_takes_no_token_to_another_host() {
     let lab = EntraLab::start().await.unwrap();
@@ -135,6 +137,7 @@ async fn a_token_that_the_request_has_already_stays() {
     assert_eq!(token_requests(&lab, "client_credentials"), 0);
 }
 
+/// Checklist 133.
 #[tokio::test]
 async fn a_claims_challenge_is_answered_once_with_a_token_that_has_them() {
     let (lab, api) = (EntraLab::start().await.unwrap(), challenging(1).await);
@@ -154,6 +157,7 @@ async fn a_claims_challenge_is_answered_once_with_a_token_that_has_them() {
     );
 }
 
+/// Checklist 133.
 #[tokio::test]
 async fn an_api_that_is_not_satisfied_gets_no_third_request() {
     let (lab, api) = (EntraLab::start().await.unwrap(), challenging(9).await);
@@ -164,6 +168,7 @@ async fn an_api_that_is_not_satisfied_gets_no_third_request() {
     assert_eq!(tokens(&api).await.len(), 2);
 }
 
+/// Checklist 134.
 #[tokio::test]
 async fn a_no_without_claims_is_the_callers_to_handle() {
     let (lab, api) = (EntraLab::start().await.unwrap(), answering(ResponseTemplate::new(401)).await);

@@ -37,6 +37,7 @@ async fn each_resource_has_its_own_token() {
     assert_eq!(daemon.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap().source, TokenSource::Cache);
 }
 
+/// Checklist 103.
 #[tokio::test]
 async fn two_hundred_callers_ask_entra_once() {
     let lab = EntraLab::start().await.unwrap();
@@ -53,6 +54,7 @@ async fn two_hundred_callers_ask_entra_once() {
     assert_eq!(token_requests(&lab, "client_credentials"), 1);
 }
 
+/// Checklist 121.
 #[tokio::test]
 async fn five_minutes_before_the_end_a_new_token_is_fetched() {
     let lab = EntraLab::start().await.unwrap();
@@ -110,6 +112,7 @@ async fn a_wrong_secret_keeps_every_field_of_entras_answer() {
     assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
 }
 
+/// Checklist 140.
 #[tokio::test]
 async fn scopes_and_tenants_that_cannot_work_are_refused_before_the_network() {
     let lab = EntraLab::start().await.unwrap();
@@ -125,6 +128,7 @@ async fn scopes_and_tenants_that_cannot_work_are_refused_before_the_network() {
     assert!(lab.requests().is_empty());
 }
 
+/// Checklist 106.
 #[tokio::test]
 async fn a_resource_that_does_not_exist_and_a_failure_are_not_remembered() {
     let lab = EntraLab::start().await.unwrap();

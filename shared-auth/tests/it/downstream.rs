@@ -95,6 +95,7 @@ async fn a_connection_that_closes_under_a_request_is_replaced_and_nobody_notices
     assert_eq!(hasty.asked(), 5, "two of the three met a connection that had closed");
 }
 
+/// Checklist 120.
 #[tokio::test]
 async fn an_api_that_never_answers_is_asked_twice_and_no_more() {
     let hasty = Hasty::answering(0).await;
@@ -140,6 +141,7 @@ async fn asked_claims(authority: &TestAuthority) -> Vec<Option<String>> {
     forms.collect()
 }
 
+/// Checklist 122, 133, 134.
 #[tokio::test]
 async fn a_token_that_an_api_does_not_take_is_got_anew_once_where_another_one_may_be_better() {
     let bare = || ResponseTemplate::new(401).insert_header("www-authenticate", "Bearer");
@@ -180,6 +182,7 @@ async fn a_token_that_an_api_does_not_take_is_got_anew_once_where_another_one_ma
     }
 }
 
+/// Checklist 133.
 #[tokio::test]
 async fn where_entra_wants_the_user_too_what_the_api_asks_for_goes_on() {
     let no = |error: &str, code: u32, claims: Option<&str>| {

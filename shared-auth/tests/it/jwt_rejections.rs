@@ -126,6 +126,7 @@ async fn good_tokens_say_who_is_calling() {
     assert_eq!(authority.key_requests().await, 1);
 }
 
+/// Checklist 14, 27, 31.
 #[tokio::test]
 async fn harmless_differences_are_accepted() {
     let authority = TestAuthority::start().await;
@@ -161,6 +162,7 @@ async fn harmless_differences_are_accepted() {
     assert!(paths.iter().all(|request| !request.url.path().contains("canary")));
 }
 
+/// Checklist 1, 10, 11, 17, 18, 27 to 30, 52, 151.
 #[tokio::test]
 async fn form_and_header() {
     let authority = TestAuthority::start().await;
@@ -308,6 +310,7 @@ async fn form_and_header() {
     all_refused(&authority, rows).await;
 }
 
+/// Checklist 29, 30, 41.
 #[tokio::test]
 async fn payloads() {
     let authority = TestAuthority::start().await;

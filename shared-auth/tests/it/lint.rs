@@ -43,6 +43,7 @@ fn good_settings_have_no_findings() {
     assert_eq!(lint(&config("common"), &Deployment::new().user_scopes("User.Read")), []);
 }
 
+/// Checklist 140.
 #[test]
 fn scopes_that_entra_would_refuse_are_named() {
     for app in ["User.Read", "https://graph.microsoft.com/User.Read", ".default"] {

@@ -37,6 +37,7 @@ async fn tokens_that_are_fetched_again_and_again_are_a_loop_until_five_minutes_h
     daemon.acquire_token_for_client(GRAPH_DEFAULT).force_refresh().await.unwrap();
 }
 
+/// Checklist 111.
 #[tokio::test]
 async fn a_refusal_that_is_asked_for_again_and_again_names_the_refusal() {
     let lab = EntraLab::start().await.unwrap();

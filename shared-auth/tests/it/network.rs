@@ -62,6 +62,7 @@ fn token(access_token: &Value) -> String {
     json!({"access_token": access_token, "token_type": "Bearer", "expires_in": 3599}).to_string()
 }
 
+/// Checklist 113, 115, 127, 128.
 #[tokio::test]
 async fn a_token_endpoint_that_breaks_its_answers_is_an_error_and_nothing_is_kept() {
     let json = "application/json";
@@ -111,6 +112,7 @@ async fn api_that_answers(answer: ResponseTemplate) -> (MockServer, DownstreamAp
     (server, api, token)
 }
 
+/// Checklist 123, 135.
 #[tokio::test]
 async fn an_api_that_redirects_or_refuses_sees_the_token_once_and_nobody_else_does() {
     let thief = MockServer::start().await;
@@ -138,6 +140,7 @@ async fn an_api_that_redirects_or_refuses_sees_the_token_once_and_nobody_else_do
     assert!(thief.received_requests().await.unwrap().is_empty(), "somebody went where the redirect led");
 }
 
+/// Checklist 139.
 #[tokio::test]
 async fn text_from_outside_stays_in_its_place_of_an_address() {
     let (server, api, token) = api_that_answers(ResponseTemplate::new(200).set_body_json(json!({}))).await;
@@ -214,6 +217,7 @@ fn certificate_authority() -> CertifiedIssuer<'static, KeyPair> {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
+/// Checklist 117, 127.
 #[actix_web::test]
 async fn a_server_that_is_not_who_it_should_be_gets_no_word_of_ours() {
     let (ours, foreign) = (certificate_authority(), certificate_authority());

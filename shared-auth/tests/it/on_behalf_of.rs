@@ -14,6 +14,7 @@ async fn assertion_of(lab: &EntraLab, user: &str) -> UserAssertion {
     UserAssertion::new(token.access_token.expose_secret(), token.expires_at)
 }
 
+/// Checklist 94.
 #[tokio::test]
 async fn each_caller_gets_their_own_data_and_the_second_call_is_cached() {
     let lab = EntraLab::start().await.unwrap();
@@ -32,6 +33,7 @@ async fn each_caller_gets_their_own_data_and_the_second_call_is_cached() {
     assert_eq!(token_requests(&lab, "urn:ietf:params:oauth:grant-type:jwt-bearer"), 2);
 }
 
+/// Checklist 103.
 #[tokio::test]
 async fn a_parallel_herd_of_one_caller_asks_entra_once() {
     let lab = EntraLab::start().await.unwrap();
@@ -51,6 +53,7 @@ async fn a_parallel_herd_of_one_caller_asks_entra_once() {
     assert_eq!(token_requests(&lab, "urn:ietf:params:oauth:grant-type:jwt-bearer"), 1);
 }
 
+/// Checklist 130.
 #[tokio::test]
 async fn a_missing_consent_of_the_api_needs_the_user_and_says_so() {
     let lab = EntraLab::start().await.unwrap();
@@ -66,6 +69,7 @@ async fn a_missing_consent_of_the_api_needs_the_user_and_says_so() {
     );
 }
 
+/// Checklist 96.
 #[tokio::test]
 async fn no_graph_token_is_served_after_the_callers_token_has_ended() {
     let lab = EntraLab::start().await.unwrap();
@@ -85,6 +89,7 @@ async fn no_graph_token_is_served_after_the_callers_token_has_ended() {
     assert_eq!(token_requests(&lab, "urn:ietf:params:oauth:grant-type:jwt-bearer"), 1);
 }
 
+/// Checklist 136, 137.
 #[tokio::test]
 async fn an_application_token_and_somebody_elses_assertion_are_refused() {
     let lab = EntraLab::start().await.unwrap();

@@ -131,6 +131,7 @@ async fn waited_for(client: &ConfidentialClient) -> (Error, Duration) {
     (error, started.elapsed())
 }
 
+/// Checklist 113, 120.
 #[tokio::test]
 async fn whoever_keeps_us_waiting_is_waited_for_ten_seconds_and_served_again_afterwards() {
     let in_time = |what: &str, error: &Error, took: Duration, limit: u64| {
@@ -161,6 +162,7 @@ async fn whoever_keeps_us_waiting_is_waited_for_ten_seconds_and_served_again_aft
     tokio::join!(join_all(rows), connecting);
 }
 
+/// Checklist 119.
 #[tokio::test]
 async fn an_authority_that_cannot_be_reached_is_said_so_and_may_be_tried_again() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
@@ -173,6 +175,7 @@ async fn an_authority_that_cannot_be_reached_is_said_so_and_may_be_tried_again()
     }
 }
 
+/// Checklist 119.
 #[tokio::test]
 async fn an_authority_that_listens_on_ipv6_alone_is_found() {
     let listener = TcpListener::bind("[::1]:0").await.unwrap();

@@ -97,6 +97,7 @@ async fn a_redis_without_room_is_said_until_a_write_succeeds() {
     assert_eq!(ready(&cache).await, WELL);
 }
 
+/// Checklist 108.
 #[actix_web::test]
 async fn neither_address_nor_password_nor_reason_is_shown() {
     let redis = RedisServer::start().await;

@@ -50,6 +50,7 @@ async fn back(cache: &RedisCache) {
     }
 }
 
+/// Checklist 101.
 #[tokio::test]
 async fn a_redis_that_is_not_there_at_the_start_delays_nobody_and_is_found_later() {
     let (lab, mut redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);
@@ -67,6 +68,7 @@ async fn a_redis_that_is_not_there_at_the_start_delays_nobody_and_is_found_later
     assert_eq!(source(&replica_with(&lab, DAEMON, cache.clone())).await, TokenSource::Cache);
 }
 
+/// Checklist 101.
 #[tokio::test]
 async fn a_redis_that_is_stopped_and_started_again_is_missed_by_nobody() {
     let (lab, mut redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);
@@ -103,6 +105,7 @@ async fn a_short_restart_between_two_calls_is_not_even_noticed() {
     assert_eq!(source(&replica(&lab, DAEMON, &redis)).await, TokenSource::Cache);
 }
 
+/// Checklist 101, 120.
 #[tokio::test]
 async fn a_redis_that_is_paused_costs_the_time_limit_and_then_nothing() {
     let (lab, redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);
@@ -125,6 +128,7 @@ async fn a_redis_that_is_paused_costs_the_time_limit_and_then_nothing() {
     assert_eq!(source(&replica_with(&lab, DAEMON, cache.clone())).await, TokenSource::Cache);
 }
 
+/// Checklist 101.
 #[tokio::test]
 async fn a_redis_that_was_emptied_costs_one_request_to_entra() {
     let (lab, redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);
@@ -142,6 +146,7 @@ async fn a_redis_that_was_emptied_costs_one_request_to_entra() {
     assert_eq!(shared.source, TokenSource::Cache);
 }
 
+/// Checklist 101.
 #[tokio::test]
 async fn a_redis_without_room_is_said_and_recovers_and_signing_out_still_works() {
     let (lab, redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);
@@ -167,6 +172,7 @@ async fn a_redis_without_room_is_said_and_recovers_and_signing_out_still_works()
     assert_eq!(source(&replica_with(&lab, DAEMON, cache.clone())).await, TokenSource::Cache);
 }
 
+/// Checklist 108.
 #[tokio::test]
 async fn a_wrong_password_is_an_outage_and_is_not_shown() {
     let (lab, redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);
@@ -182,6 +188,7 @@ async fn a_wrong_password_is_an_outage_and_is_not_shown() {
     noticed(&lab, &wrong).await;
 }
 
+/// Checklist 108.
 #[tokio::test]
 async fn a_redis_that_shows_a_certificate_of_nobody_we_trust_is_not_talked_to() {
     let (lab, folder) = (EntraLab::start().await.unwrap(), tempfile::tempdir().unwrap());

@@ -52,6 +52,7 @@ async fn everything_ends(redis: &RedisServer) {
     }
 }
 
+/// Checklist 97.
 #[tokio::test]
 async fn whatever_the_whole_chain_writes_to_redis_tells_nothing_and_ends() {
     let (lab, redis, clock) = start().await;

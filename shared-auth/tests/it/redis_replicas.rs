@@ -15,6 +15,7 @@ use crate::support::{API, DAEMON, GRAPH_DEFAULT, WEB_APP, access_as_user, sign_i
 
 const OBO: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
+/// Checklist 103.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_replicas_that_miss_the_same_token_ask_entra_once() {
     let (lab, redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);
@@ -100,6 +101,7 @@ async fn lease_taken(redis: &RedisServer) {
     .await;
 }
 
+/// Checklist 107.
 #[tokio::test]
 async fn a_user_who_signs_out_at_one_replica_is_forgotten_by_the_others_within_a_second() {
     let (lab, redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);

@@ -161,6 +161,7 @@ async fn who_signed_in_at_one_replica_is_signed_in_at_the_other_and_stays_so_whe
     );
 }
 
+/// Checklist 73.
 #[tokio::test]
 async fn signing_out_at_one_replica_ends_the_session_at_all_of_them() {
     let (lab, redis, clock) = start().await;
@@ -181,6 +182,7 @@ async fn signing_out_at_one_replica_ends_the_session_at_all_of_them() {
     .await;
 }
 
+/// Checklist 80.
 #[tokio::test]
 async fn a_session_that_was_lost_or_tampered_with_leads_to_a_sign_in() {
     let (lab, redis, clock) = start().await;

@@ -28,6 +28,7 @@ async fn source_of(api: &ConfidentialClient, assertion: &UserAssertion) -> Token
     api.acquire_token_on_behalf_of(assertion, "User.Read").await.unwrap().source
 }
 
+/// Checklist 94.
 #[tokio::test]
 async fn what_one_replica_got_the_other_has() {
     let (lab, redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);
@@ -151,6 +152,7 @@ async fn a_replica_whose_memory_has_no_room_is_served_by_redis() {
     assert_eq!(token_requests(&lab, OBO), 1);
 }
 
+/// Checklist 97.
 #[tokio::test]
 async fn whoever_reads_redis_learns_nothing_and_everything_ends() {
     let (lab, redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);
@@ -190,6 +192,7 @@ async fn partition(redis: &RedisServer, known: &[String]) -> String {
     keys.into_iter().find(|key| !known.contains(key)).unwrap()
 }
 
+/// Checklist 98.
 #[tokio::test]
 async fn values_that_were_swapped_cut_or_forged_count_as_absent_and_are_replaced() {
     let (lab, redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);
@@ -240,6 +243,7 @@ async fn values_that_were_swapped_cut_or_forged_count_as_absent_and_are_replaced
     assert_eq!(source_of(&replica(&lab, API, &redis), &alice).await, TokenSource::Cache);
 }
 
+/// Checklist 100.
 #[tokio::test]
 async fn keys_are_rotated_without_losing_the_cache() {
     let (lab, redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);
@@ -261,6 +265,7 @@ async fn keys_are_rotated_without_losing_the_cache() {
     assert_eq!(token_requests(&lab, OBO), 2);
 }
 
+/// Checklist 109.
 #[tokio::test]
 async fn a_token_from_redis_ends_when_it_ends_and_not_when_redis_forgets_it() {
     let (lab, redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);
@@ -315,6 +320,7 @@ async fn lookups(redis: &RedisServer) -> u64 {
     redis.calls().await.iter().find(|(name, _)| name == "hgetall").map_or(0, |(_, count)| *count)
 }
 
+/// Checklist 98.
 #[tokio::test]
 async fn a_refresh_token_that_was_tampered_with_is_absent_and_memory_goes_on() {
     let (lab, redis) = (EntraLab::start().await.unwrap(), RedisServer::start().await);
@@ -329,6 +335,7 @@ async fn a_refresh_token_that_was_tampered_with_is_absent_and_memory_goes_on() {
     assert!(one.acquire_token_silent(&account, "User.Read").await.is_ok(), "memory still has it");
 }
 
+/// Checklist 108.
 #[test]
 fn an_address_that_is_none_is_not_repeated() {
     let keys: KeyRing = KEY.parse().unwrap();

@@ -92,6 +92,7 @@ async fn in_a_cluster_too_a_removal_is_heard_and_fifty_replicas_ask_once() {
     .await;
 }
 
+/// Checklist 101.
 #[tokio::test]
 async fn when_the_sentinels_name_another_master_the_replicas_follow() {
     let (lab, mut redis) = (EntraLab::start().await.unwrap(), Sentinels::start().await);
@@ -169,6 +170,7 @@ fn a_password_for_sentinels_comes_from_the_environment_and_only_where_there_are_
     assert!(refused.contains("REDIS_SENTINEL_USER"), "{refused}");
 }
 
+/// Checklist 108.
 #[tokio::test]
 async fn tls_trusts_an_authority_that_was_added_and_no_other() {
     let folder = tempfile::tempdir().unwrap();

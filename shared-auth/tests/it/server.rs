@@ -68,6 +68,7 @@ async fn rest(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
+/// Checklist 156.
 #[actix_web::test]
 async fn a_handler_that_panics_costs_its_own_request_and_nothing_else() {
     let address = site(ServerLimits::default());
@@ -83,6 +84,7 @@ async fn a_handler_that_panics_costs_its_own_request_and_nothing_else() {
     }
 }
 
+/// Checklist 151.
 #[actix_web::test]
 async fn heads_that_are_too_large_are_refused() {
     let address = site(ServerLimits::default());
@@ -115,6 +117,7 @@ async fn heads_that_are_too_large_are_refused() {
     }
 }
 
+/// Checklist 153.
 #[actix_web::test]
 async fn a_body_ends_at_its_limit() {
     let address = site(ServerLimits::default());

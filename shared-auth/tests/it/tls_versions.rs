@@ -100,6 +100,7 @@ fn judge(what: &str, (versions, sent): (Vec<[u8; 2]>, Vec<u8>)) {
     assert_eq!(sent, [ALERT], "{what} goes on with TLS 1.1");
 }
 
+/// Checklist 118.
 #[tokio::test]
 async fn no_client_of_ours_offers_less_than_tls_1_2_or_lets_itself_be_talked_into_it() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -39,6 +39,7 @@ async fn a_service_with_the_role_reads_the_directory() {
     );
 }
 
+/// Checklist 50.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_is_refused_where_a_user_is_wanted() {
     let api = Api::start().await;
@@ -102,6 +103,7 @@ async fn a_changed_token_is_refused() {
     assert_eq!(answer.status(), 401);
 }
 
+/// Checklist 57.
 #[tokio::test(flavor = "multi_thread")]
 async fn garbage_is_the_senders_fault_and_never_ours() {
     let api = Api::start().await;
@@ -154,6 +156,7 @@ async fn the_description_names_every_route_with_its_refusals() {
     assert_eq!(document["components"]["securitySchemes"]["entra"]["scheme"], "bearer");
 }
 
+/// Checklist 124.
 #[tokio::test(flavor = "multi_thread")]
 async fn health_is_asked_by_the_subcommand() {
     let mut api = Api::start().await;
@@ -173,6 +176,7 @@ async fn health_is_asked_by_the_subcommand() {
     assert!(!healthy(api.address()));
 }
 
+/// Checklist 124.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn asked_twice_to_stop_it_does_not_wait_for_what_is_under_way() {

@@ -9,6 +9,7 @@ use reqwest::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, ORIGIN, RETRY_
 
 use crate::api::{Api, OURS};
 
+/// Checklist 149, 150.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_stays_out_of_caches_and_says_nothing_about_the_server() {
     let api = Api::start().await;
@@ -32,6 +33,7 @@ async fn every_answer_stays_out_of_caches_and_says_nothing_about_the_server() {
     }
 }
 
+/// Checklist 148.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_other_origin_is_allowed_to_read_an_answer() {
     let api = Api::start().await;
@@ -82,6 +84,7 @@ async fn bad_tokens_are_limited_whatever_the_headers_say_and_good_ones_are_not()
     assert_eq!(answer.status(), 200, "a good token from the same address");
 }
 
+/// Checklist 152.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_connections_with_half_a_head_do_not_stop_the_others_and_are_closed() {
     let api = Api::start().await;
@@ -112,6 +115,7 @@ async fn two_hundred_connections_with_half_a_head_do_not_stop_the_others_and_are
     }
 }
 
+/// Checklist 157.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_requests_at_once_are_all_answered() {
     let api = Api::start().await;
@@ -126,6 +130,7 @@ async fn two_hundred_requests_at_once_are_all_answered() {
     }
 }
 
+/// Checklist 153.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_nobody_wants_is_not_read() {
     let api = Api::start().await;

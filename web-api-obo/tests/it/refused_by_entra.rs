@@ -34,6 +34,7 @@ fn on_graph() -> (Option<String>, Option<String>, Option<String>) {
     (None, None, Some("Microsoft Graph".into()))
 }
 
+/// Checklist 129 to 131.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_entra_refuses_in_the_exchange_reaches_the_caller_as_what_it_is() {
     let api = Api::start().await;
@@ -106,6 +107,7 @@ fn exchanges(api: &Api) -> usize {
     of_api.count()
 }
 
+/// Checklist 132.
 #[tokio::test(flavor = "multi_thread")]
 async fn while_entra_is_in_trouble_few_tries_are_made_and_whoever_has_a_token_is_served() {
     let api = Api::start().await;
@@ -123,6 +125,7 @@ async fn while_entra_is_in_trouble_few_tries_are_made_and_whoever_has_a_token_is
     assert_eq!(told(&api, "/api/profile", &bob).await, "200 -");
 }
 
+/// Checklist 133, 134.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_graph_wants_to_see_is_asked_for_once_and_then_passed_on() {
     // {"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}
@@ -151,6 +154,7 @@ async fn what_graph_wants_to_see_is_asked_for_once_and_then_passed_on() {
     }
 }
 
+/// Checklist 52.
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_that_are_not_what_they_should_be_are_refused_before_entra_is_asked() {
     let api = Api::start().await;

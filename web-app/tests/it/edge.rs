@@ -4,6 +4,7 @@ use reqwest::header::{CACHE_CONTROL, HOST, LOCATION, RETRY_AFTER};
 
 use crate::app::WebApp;
 
+/// Checklist 92, 149.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_locked_down() {
     let app = WebApp::start().await;
@@ -30,6 +31,7 @@ async fn every_page_is_locked_down() {
     }
 }
 
+/// Checklist 79, 92.
 #[tokio::test(flavor = "multi_thread")]
 async fn on_https_browsers_are_told_to_stay_there_and_the_cookie_belongs_to_this_host() {
     let app = WebApp::start_with(&[("PUBLIC_URL", "https://app.example")]).await;

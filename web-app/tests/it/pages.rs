@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::app::WebApp;
 
+/// Checklist 92.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_home_page_is_for_everybody() {
     let app = WebApp::start().await;
@@ -88,6 +89,7 @@ async fn an_asset_is_sent_once_and_asked_about_afterwards() {
     }
 }
 
+/// Checklist 153.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_framework_refuses_is_a_page_too() {
     let app = WebApp::start().await;
@@ -151,6 +153,7 @@ async fn garbage_is_the_senders_fault_and_never_ours() {
     }
 }
 
+/// Checklist 124.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_healthy_and_ends_well() {
     let mut app = WebApp::start().await;
@@ -165,6 +168,7 @@ async fn it_is_healthy_and_ends_well() {
     assert_eq!(app.terminate(), Some(0), "SIGTERM is a good end");
 }
 
+/// Checklist 124.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn asked_twice_to_stop_it_does_not_wait_for_what_is_under_way() {

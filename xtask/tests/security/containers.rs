@@ -39,6 +39,7 @@ fn services() -> Vec<(String, String)> {
     services
 }
 
+/// Checklist 160.
 #[test]
 fn every_image_runs_as_a_number_without_a_shell_and_holds_no_secret() {
     let stages = stages();
@@ -72,6 +73,7 @@ fn every_image_runs_as_a_number_without_a_shell_and_holds_no_secret() {
     assert!(!read("Dockerfile").to_lowercase().contains("secret"));
 }
 
+/// Checklist 160.
 #[test]
 fn every_container_is_read_only_without_rights_and_asks_after_its_health_by_itself() {
     let file = read("docker-compose.yml");

@@ -28,6 +28,7 @@ fn dependencies(manifest: &Table) -> Vec<(String, Value)> {
     lists.flat_map(|list| list.clone()).collect()
 }
 
+/// Checklist 158.
 #[test]
 fn what_may_come_in_is_a_list_and_every_exception_has_a_reason_and_a_date() {
     let deny = parsed("deny.toml");
@@ -51,6 +52,7 @@ fn what_may_come_in_is_a_list_and_every_exception_has_a_reason_and_a_date() {
     }
 }
 
+/// Checklist 159.
 #[test]
 fn every_dependency_comes_from_the_registry_and_is_pinned_by_its_hash() {
     for lock in ["Cargo.lock", "bench/Cargo.lock", "shared-auth/fuzz/Cargo.lock"] {
@@ -78,6 +80,7 @@ fn every_dependency_comes_from_the_registry_and_is_pinned_by_its_hash() {
     }
 }
 
+/// Checklist 159.
 #[test]
 fn builds_keep_to_the_lock_file_and_the_bill_of_materials_has_a_recipe() {
     for line in read("Dockerfile").lines().filter(|line| line.contains("cargo build")) {
@@ -90,6 +93,7 @@ fn builds_keep_to_the_lock_file_and_the_bill_of_materials_has_a_recipe() {
     assert!(read("CONTRIBUTING.md").contains("cargo cyclonedx"));
 }
 
+/// Checklist 154, 159.
 #[test]
 fn no_crate_of_ours_may_be_unsafe_and_none_reads_with_regular_expressions() {
     let root = parsed("Cargo.toml");

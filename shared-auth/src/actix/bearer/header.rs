@@ -108,6 +108,7 @@ mod tests {
         }
     }
 
+    /// Checklist 55.
     #[test]
     fn no_bearer_token_is_asked_for_one() {
         assert_eq!(read(&[]), Err(NoToken::Missing));
@@ -118,6 +119,7 @@ mod tests {
         }
     }
 
+    /// Checklist 55.
     #[test]
     fn an_ambiguous_header_is_a_bad_request() {
         for header in [

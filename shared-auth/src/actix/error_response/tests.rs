@@ -47,6 +47,7 @@ fn unreachable(retryable: bool) -> Error {
 /// Error → status, class, challenge, Retry-After.
 type Row<'a> = (Error, u16, &'a str, Option<&'a str>, Option<&'a str>);
 
+/// Checklist 129 to 131, 145.
 #[test]
 fn every_error_has_its_answer() {
     let claims = r#"{"access_token":{}}"#;
@@ -107,6 +108,7 @@ fn every_error_has_its_answer() {
     }
 }
 
+/// Checklist 145.
 #[test]
 fn a_correlation_id_from_outside_is_an_id_or_replaced() {
     let id = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";

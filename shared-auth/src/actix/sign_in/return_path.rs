@@ -31,6 +31,7 @@ fn path_and_query(url: &Url) -> &str {
 mod tests {
     use super::*;
 
+    /// Checklist 71.
     #[test]
     fn the_way_back_never_leaves_the_site() {
         let own = Url::parse("http://localhost:3000").unwrap();

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 proptest! {
+    /// Checklist 42, 46.
     #[test]
     fn no_other_text_is_an_issuer(text in "\\PC{0,80}", path in "[a-z0-9/{}.:-]{0,60}") {
         for issuer in [text, format!("https://{path}"), format!("https://login.windows.net/{path}")] {
@@ -34,6 +35,7 @@ fn accepts(kind: &AuthorityKind, base: &str, tenant: &str, issuer: &str) -> bool
     rule(kind, base, tenant, issuer).is_ok()
 }
 
+/// Checklist 26.
 #[test]
 fn a_document_must_name_the_authority_that_was_asked() {
     let entra = |tenant: &str, issuer: &str| {
@@ -69,6 +71,7 @@ fn only_those_who_asked_for_many_tenants_get_a_template() {
     assert!(!accepts("consumers") && !accepts("contoso.test") && !accepts(ID));
 }
 
+/// Checklist 45.
 #[test]
 fn the_tenant_of_a_token_decides_the_issuer_that_it_must_name() {
     let base = "https://login.microsoftonline.com";

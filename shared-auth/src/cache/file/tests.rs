@@ -79,6 +79,7 @@ async fn is_set_aside(folder: &Path, path: &Path, ending: &str) {
     assert_eq!(cache.state().set_aside, 1, "{ending}: once");
 }
 
+/// Checklist 90.
 #[tokio::test]
 async fn a_damaged_file_is_set_aside_wherever_it_is_damaged() {
     let (folder, path) = filled().await;
@@ -265,6 +266,7 @@ async fn a_process_that_writes() {
     }
 }
 
+/// Checklist 90.
 #[tokio::test]
 async fn processes_that_write_at_once_lose_nothing() {
     let (folder, _) = filled().await;

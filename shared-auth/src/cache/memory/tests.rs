@@ -54,6 +54,7 @@ fn a_token_counts_as_expired_five_minutes_early() {
     assert!(found(&cache, &key, "User.Read").is_none());
 }
 
+/// Checklist 96.
 #[test]
 fn a_token_ends_with_its_assertion() {
     let (cache, clock, key) = cache();
@@ -65,6 +66,7 @@ fn a_token_ends_with_its_assertion() {
     assert!(found(&cache, &key, "A").is_none());
 }
 
+/// Checklist 37.
 #[test]
 fn absurd_lifetimes_and_entries_from_the_future_are_ignored() {
     let (cache, clock, key) = cache();
@@ -182,6 +184,7 @@ fn signing_out_wins_against_everybody_who_stores_in_the_same_moment() {
     }
 }
 
+/// Checklist 104.
 #[test]
 fn memory_is_bounded_however_many_assertions_come() {
     let (cache, ..) = cache();

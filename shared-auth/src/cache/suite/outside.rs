@@ -34,6 +34,7 @@ pub async fn whoever_reads_it_learns_nothing(place: &impl Outside) {
     }
 }
 
+/// Checklist 98.
 pub async fn values_that_were_swapped_cut_or_forged_count_as_absent_and_are_replaced(place: &impl Outside) {
     let (alice, bob) = (account("alice"), account("bob"));
     place.write(Entry::new(&alice, "alice's", "A").refresh_token("alice's")).await;
@@ -101,6 +102,7 @@ pub async fn keys_are_rotated_without_losing_the_cache(place: &impl Outside) {
     assert_eq!(both.unreadable(), 0);
 }
 
+/// Checklist 100.
 pub async fn a_foreign_key_opens_nothing_and_is_counted(place: &impl Outside) {
     let alice = account("alice");
     place.write(Entry::new(&alice, "token", "A").refresh_token("refresh")).await;

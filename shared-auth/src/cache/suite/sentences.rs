@@ -45,6 +45,7 @@ pub async fn a_newer_token_replaces_those_whose_scopes_it_overlaps(place: &impl 
     assert_eq!(place.read(&alice, "C").await.as_deref(), Some("other"));
 }
 
+/// Checklist 37.
 pub async fn a_token_of_the_future_is_not_believed(place: &impl Place) {
     let alice = account("alice");
     place.write(Entry::new(&alice, "token", "A")).await;
@@ -54,6 +55,7 @@ pub async fn a_token_of_the_future_is_not_believed(place: &impl Place) {
     assert_eq!(place.read(&alice, "A").await, None);
 }
 
+/// Checklist 94.
 pub async fn partitions_do_not_mix(place: &impl Place) {
     let all = [
         Whose::account("login", "tenant", "client", "alice"),
@@ -95,6 +97,7 @@ pub async fn a_removed_partition_is_gone_and_can_begin_anew(place: &impl Place) 
     assert_eq!(place.refresh_token(&alice).await.as_deref(), Some("after"));
 }
 
+/// Checklist 107.
 pub async fn signing_out_removes_what_is_the_users_and_nothing_else(place: &impl Place) {
     let (own, on_behalf) = (account("alice"), Whose::long_running("login", "tenant", "client", "job"));
     let bobs = account("bob");
@@ -112,6 +115,7 @@ pub async fn signing_out_removes_what_is_the_users_and_nothing_else(place: &impl
     assert_eq!(place.refresh_token(&bobs).await.as_deref(), Some("bob's"));
 }
 
+/// Checklist 99.
 pub async fn a_rotated_refresh_token_replaces_the_old_one_and_none_keeps_it(place: &impl Place) {
     let alice = account("alice");
     place.write(Entry::new(&alice, "1", "A").refresh_token("first")).await;
@@ -128,6 +132,7 @@ pub async fn a_rotated_refresh_token_replaces_the_old_one_and_none_keeps_it(plac
     assert_eq!(place.refresh_token(&alice).await.as_deref(), Some("third"));
 }
 
+/// Checklist 99.
 pub async fn a_refused_refresh_token_goes_and_its_successor_stays(place: &impl Place) {
     let alice = account("alice");
     place.write(Entry::new(&alice, "1", "A").refresh_token("first")).await;
@@ -158,6 +163,7 @@ pub async fn writers_at_once_lose_nothing(place: &impl Place) {
     }
 }
 
+/// Checklist 107.
 pub async fn what_was_under_way_when_it_was_removed_does_not_come_back(place: &impl Place) {
     let (alice, bob) = (account("alice"), account("bob"));
     for (partition, user) in [(&alice, "alice.contoso"), (&bob, "bob.contoso")] {

@@ -99,6 +99,7 @@ async fn a_scope_or_an_application_permission() {
     );
 }
 
+/// Checklist 50.
 #[actix_web::test]
 async fn users_only_or_applications_only_whatever_their_permission() {
     let api = Api::start_with(routes).await;

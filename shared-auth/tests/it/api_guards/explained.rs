@@ -67,6 +67,7 @@ async fn ask(authority: &TestAuthority, path: &str, token: &str) -> Refused {
     Refused { status, challenge, body, log }
 }
 
+/// Checklist 11, 51, 143, 147.
 #[actix_web::test]
 async fn each_refusal_is_one_line_that_says_what_was_expected_and_what_helps() {
     let authority = TestAuthority::start().await;

@@ -229,6 +229,7 @@ async fn any_openid_connect_provider_can_sign_users_in_if_its_issuer_is_exactly_
     }
 }
 
+/// Checklist 58.
 #[tokio::test]
 async fn id_tokens_of_other_issuers_audiences_and_ages_are_refused_by_every_kind() {
     let issuer = "https://accounts.example";
@@ -273,6 +274,7 @@ async fn an_alias_is_the_same_authority_and_another_cloud_is_not() {
     }
 }
 
+/// Checklist 44.
 #[tokio::test]
 async fn v1_tokens_of_a_national_cloud_have_that_clouds_issuer() {
     let host = Cloud::China.authority_host();

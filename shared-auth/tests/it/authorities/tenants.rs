@@ -61,6 +61,7 @@ async fn with_organizations_a_user_of_any_tenant_signs_in_and_gets_tokens_from_t
     );
 }
 
+/// Checklist 58.
 #[tokio::test]
 async fn the_tenant_of_an_id_token_must_be_let_in_and_must_be_the_one_in_its_issuer() {
     let cases: [(&str, &[&str], Value, Option<&str>); 8] = [
@@ -93,6 +94,7 @@ async fn the_tenant_of_an_id_token_must_be_let_in_and_must_be_the_one_in_its_iss
     }
 }
 
+/// Checklist 25.
 #[tokio::test]
 async fn a_key_for_personal_accounts_does_not_sign_for_an_organisation() {
     let (provider, client) = provider("common", &issuer("{tenantid}"), &[]).await;
@@ -112,6 +114,7 @@ async fn a_key_for_personal_accounts_does_not_sign_for_an_organisation() {
     assert!(refused(outcome).contains("a key that is published for the issuer"));
 }
 
+/// Checklist 43.
 #[tokio::test]
 async fn consumers_is_one_tenant() {
     let (provider, client) = provider("consumers", &issuer(CONSUMERS), &[]).await;
@@ -121,6 +124,7 @@ async fn consumers_is_one_tenant() {
     assert!(refused(outcome).contains("issuer"));
 }
 
+/// Checklist 45.
 #[tokio::test]
 async fn a_template_does_not_widen_one_tenant_to_all() {
     let (_provider, client) = provider(TENANT, &issuer("{tenantid}"), &[]).await;
@@ -138,6 +142,7 @@ fn access_token(issuer_tenant: &str, tenant: &str) -> String {
     KEY.token(&claims)
 }
 
+/// Checklist 45.
 #[tokio::test]
 async fn a_tenant_that_is_on_no_list_gets_in_if_the_program_says_so_and_while_it_does() {
     let provider = Provider::at(HOST).await;
@@ -192,6 +197,7 @@ async fn a_tenant_that_is_on_no_list_gets_in_if_the_program_says_so_and_while_it
     assert_eq!(times(), 4);
 }
 
+/// Checklist 45.
 #[tokio::test]
 async fn the_address_for_an_administrators_consent_names_the_application_and_leads_back() {
     let lab = EntraLab::start().await.unwrap();
@@ -276,6 +282,7 @@ async fn on_behalf_of_happens_at_the_tenant_of_the_user() {
     assert!(elsewhere.to_string().contains("AADSTS7000012"), "{elsewhere}");
 }
 
+/// Checklist 54.
 #[tokio::test]
 async fn tokens_of_two_tenants_never_meet_and_each_document_is_fetched_once() {
     let (provider, client) = provider("common", &issuer("{tenantid}"), &[]).await;

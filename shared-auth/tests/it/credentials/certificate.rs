@@ -15,6 +15,7 @@ fn certificate() -> ClientCertificate {
     ClientCertificate::from_pem(identity().pem()).unwrap()
 }
 
+/// Checklist 126.
 #[tokio::test]
 async fn an_assertion_has_the_documented_form_and_the_certificate_opens_it() {
     let sts = Sts::start().await;
@@ -42,6 +43,7 @@ async fn an_assertion_has_the_documented_form_and_the_certificate_opens_it() {
     assert!(uuid::Uuid::try_parse(jti).is_ok());
 }
 
+/// Checklist 126.
 #[tokio::test]
 async fn rs256_names_the_certificate_by_its_sha1_thumbprint() {
     let sts = Sts::start().await;
@@ -96,6 +98,7 @@ async fn behind_a_back_channel_the_audience_stays_the_published_endpoint() {
     assert_eq!(claims["aud"], format!("{published}/{}/oauth2/v2.0/token", super::sts::TENANT));
 }
 
+/// Checklist 126.
 #[tokio::test]
 async fn an_assertion_serves_five_minutes_and_then_there_is_a_new_one() {
     let sts = Sts::start().await;

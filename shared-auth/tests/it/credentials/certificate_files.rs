@@ -15,6 +15,7 @@ fn replace(path: &Path, content: &str) {
     std::fs::rename(next, path).unwrap();
 }
 
+/// Checklist 125.
 #[tokio::test]
 async fn a_replaced_file_signs_the_next_assertion_without_a_restart() {
     let (sts, folder) = (Sts::start().await, tempfile::tempdir().unwrap());
@@ -84,6 +85,7 @@ async fn a_certificate_put_there_early_waits_for_its_time() {
     new.open(&sts.last_assertion());
 }
 
+/// Checklist 125.
 #[tokio::test]
 async fn a_certificate_that_entra_stopped_taking_is_read_again_and_the_request_is_sent_once_more() {
     let folder = tempfile::tempdir().unwrap();

@@ -34,6 +34,7 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
+/// Checklist 141.
 #[tokio::test]
 async fn no_secret_key_token_or_assertion_is_logged_at_any_level() {
     let lines = Lines::default();

@@ -54,6 +54,7 @@ async fn a_moment() {
     tokio::time::sleep(Duration::from_millis(300)).await;
 }
 
+/// Checklist 89.
 #[tokio::test]
 async fn the_message_names_the_page_and_the_code_and_nothing_prints_the_device_code() {
     let lab = EntraLab::start().await.unwrap();
@@ -86,6 +87,7 @@ async fn after_somebody_approved_the_code_the_device_has_an_account_and_a_token(
     desktop.acquire_token_silent(&signed_in.account, access_as_user()).force_refresh().await.unwrap();
 }
 
+/// Checklist 89.
 #[tokio::test]
 async fn nothing_is_asked_before_the_interval_is_over() {
     let lab = EntraLab::start().await.unwrap();
@@ -99,6 +101,7 @@ async fn nothing_is_asked_before_the_interval_is_over() {
     device.abort();
 }
 
+/// Checklist 89.
 #[tokio::test]
 async fn a_declined_code_ends_the_wait() {
     let lab = EntraLab::start().await.unwrap();
@@ -125,6 +128,7 @@ async fn a_code_that_nobody_typed_ends_by_the_clock_without_another_question() {
     assert_eq!(token_requests(&lab, GRANT), 0);
 }
 
+/// Checklist 89.
 #[tokio::test]
 async fn a_code_that_entra_calls_expired_is_expired_whatever_our_clock_says() {
     let lab = EntraLab::start().await.unwrap();
@@ -151,6 +155,7 @@ async fn giving_up_ends_the_questions() {
     assert_eq!(token_requests(&lab, GRANT), 1);
 }
 
+/// Checklist 89.
 #[tokio::test]
 async fn slow_down_makes_every_later_pause_five_seconds_longer() {
     let lab = EntraLab::start().await.unwrap();
@@ -196,6 +201,7 @@ async fn odd_server(device_answer: serde_json::Value) -> (MockServer, PublicClie
     (server, client, clock)
 }
 
+/// Checklist 70.
 #[tokio::test]
 async fn text_of_the_server_cannot_steer_the_terminal() {
     let (_server, client, _) = odd_server(json!({

@@ -68,6 +68,7 @@ async fn a_later_run_goes_on_with_the_refresh_token_and_keeps_the_next_one() {
     assert_eq!(token_requests(&lab, "refresh_token"), 3);
 }
 
+/// Checklist 90.
 #[tokio::test]
 async fn whoever_reads_the_files_learns_nothing() {
     let (lab, folder) = (EntraLab::start().await.unwrap(), tempfile::tempdir().unwrap());
@@ -88,6 +89,7 @@ async fn whoever_reads_the_files_learns_nothing() {
     }
 }
 
+/// Checklist 90.
 #[cfg(unix)]
 #[tokio::test]
 async fn the_files_are_their_users_alone_and_become_so_again() {

@@ -6,6 +6,7 @@ use shared_auth::{Error, ResponseMode, SignInError, TokenSource};
 use super::{at_the_sign_in_page, browser, client, http, parameter, sign_in};
 use crate::support::{access_as_user, token_requests};
 
+/// Checklist 88.
 #[tokio::test]
 async fn the_browsers_answer_becomes_an_account_and_a_token_and_the_browser_is_told() {
     let lab = EntraLab::start().await.unwrap();
@@ -104,6 +105,7 @@ async fn the_answer_may_come_in_the_query_where_that_was_asked_for() {
     assert_eq!(waiting.await.unwrap().unwrap().account.username, "bob@contoso.test");
 }
 
+/// Checklist 88.
 #[tokio::test]
 async fn a_no_ends_the_wait_with_a_friendly_page_and_an_error_that_programs_can_tell_apart() {
     let lab = EntraLab::start().await.unwrap();
@@ -148,6 +150,7 @@ async fn a_code_that_entra_refuses_is_told_to_the_browser_too() {
     assert!(waiting.await.unwrap().unwrap_err().refusal().is_some());
 }
 
+/// Checklist 87.
 #[tokio::test]
 async fn nobody_at_the_browser_ends_the_wait_after_the_time_limit_and_closes_the_port() {
     let lab = EntraLab::start().await.unwrap();
@@ -165,6 +168,7 @@ async fn nobody_at_the_browser_ends_the_wait_after_the_time_limit_and_closes_the
     assert!(http().get(parameter(&address, "redirect_uri")).send().await.unwrap_err().is_connect());
 }
 
+/// Checklist 87.
 #[tokio::test]
 async fn giving_up_closes_the_port() {
     let lab = EntraLab::start().await.unwrap();

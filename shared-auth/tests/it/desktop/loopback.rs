@@ -44,6 +44,7 @@ impl Waiting {
     }
 }
 
+/// Checklist 87.
 #[tokio::test]
 async fn a_wrong_state_is_turned_away_and_the_wait_goes_on() {
     let waiting = Waiting::start().await;
@@ -67,6 +68,7 @@ async fn a_wrong_state_is_turned_away_and_the_wait_goes_on() {
     waiting.and_the_honest_answer_still_gets_through().await;
 }
 
+/// Checklist 88.
 #[tokio::test]
 async fn an_answer_that_contradicts_itself_is_turned_away() {
     let waiting = Waiting::start().await;
@@ -88,6 +90,7 @@ async fn an_answer_that_contradicts_itself_is_turned_away() {
     waiting.and_the_honest_answer_still_gets_through().await;
 }
 
+/// Checklist 87.
 #[tokio::test]
 async fn another_host_name_is_turned_away_because_a_web_page_may_have_pointed_it_here() {
     let waiting = Waiting::start().await;
@@ -109,6 +112,7 @@ async fn another_host_name_is_turned_away_because_a_web_page_may_have_pointed_it
     waiting.and_the_honest_answer_still_gets_through().await;
 }
 
+/// Checklist 87.
 #[tokio::test]
 async fn other_paths_methods_and_kinds_of_bodies_are_turned_away() {
     let waiting = Waiting::start().await;
@@ -131,6 +135,7 @@ async fn other_paths_methods_and_kinds_of_bodies_are_turned_away() {
     waiting.and_the_honest_answer_still_gets_through().await;
 }
 
+/// Checklist 87.
 #[tokio::test]
 async fn bodies_and_heads_without_end_and_silence_do_not_hold_up_anybody() {
     let waiting = Waiting::start().await;
@@ -153,6 +158,7 @@ async fn bodies_and_heads_without_end_and_silence_do_not_hold_up_anybody() {
     waiting.and_the_honest_answer_still_gets_through().await;
 }
 
+/// Checklist 87.
 #[tokio::test]
 async fn an_answer_counts_once() {
     let waiting = Waiting::start().await;
@@ -182,6 +188,7 @@ async fn an_answer_counts_once() {
     assert_eq!(token_requests(&waiting.lab, "authorization_code"), 1);
 }
 
+/// Checklist 87.
 #[tokio::test]
 async fn it_listens_on_both_loopback_addresses_and_on_no_other() {
     let waiting = Waiting::start().await;

@@ -14,6 +14,7 @@ use crate::tokens::{API, FOREIGN_KEY, KEY, OTHER_TENANT, TestAuthority, join, un
 
 type Sign = fn(&str) -> Vec<u8>;
 
+/// Checklist 1 to 6.
 #[tokio::test]
 async fn algorithms() {
     let authority = TestAuthority::start().await;
@@ -166,6 +167,7 @@ fn sum(a: &[u8], b: &[u8]) -> Vec<u8> {
     digits
 }
 
+/// Checklist 7, 8, 13 to 15.
 #[tokio::test]
 async fn signatures() {
     let authority = TestAuthority::start().await;
@@ -265,6 +267,7 @@ async fn signatures() {
     assert!(authority.rejection("Graph", &nonce).await.fix.contains("Microsoft Graph"));
 }
 
+/// Checklist 7.
 #[tokio::test]
 async fn no_beginning_of_a_good_token_is_one() {
     let authority = TestAuthority::start().await;
@@ -276,6 +279,7 @@ async fn no_beginning_of_a_good_token_is_one() {
     authority.validate(&good).await.unwrap();
 }
 
+/// Checklist 12.
 #[tokio::test]
 async fn no_claim_is_believed_or_shown_before_the_signature_is() {
     let authority = TestAuthority::start().await;

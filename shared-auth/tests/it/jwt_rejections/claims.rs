@@ -6,6 +6,7 @@ use shared_auth::{ApiConfig, Caller};
 use super::{all_refused, each, header, missing, row, with, without};
 use crate::tokens::{API, KEY, OTHER_TENANT, Setup, TENANT, TestAuthority, USER, WEB_APP, start};
 
+/// Checklist 35, 38, 39, 46.
 #[tokio::test]
 async fn audiences() {
     let authority = TestAuthority::start().await;
@@ -52,6 +53,7 @@ async fn audiences() {
     assert!(hint(&id_token).await.contains("ID token"));
 }
 
+/// Checklist 40.
 #[tokio::test]
 async fn the_other_form_of_the_audience_is_for_those_who_configured_it() {
     let authority = TestAuthority::start().await;
@@ -73,6 +75,7 @@ async fn the_other_form_of_the_audience_is_for_those_who_configured_it() {
     }
 }
 
+/// Checklist 16, 35, 42 to 44, 46.
 #[tokio::test]
 async fn issuers_tenants_and_versions() {
     let authority = TestAuthority::start().await;
@@ -150,6 +153,7 @@ async fn issuers_tenants_and_versions() {
     }
 }
 
+/// Checklist 42 to 44.
 #[tokio::test]
 async fn version_1_tokens_are_known_where_microsoft_issues_them() {
     let setup = Setup { host: Some("https://login.microsoftonline.com"), ..Setup::default() };
@@ -191,6 +195,7 @@ async fn a_tenant_named_by_its_domain_is_known_by_its_id() {
     all_refused(&authority, rows).await;
 }
 
+/// Checklist 31 to 34, 36.
 #[tokio::test]
 async fn lifetimes() {
     let authority = TestAuthority::start().await;
@@ -262,6 +267,7 @@ async fn lifetimes() {
     all_refused(&strict, each(&strict.user_claims(), "exp", "lifetime", &[json!(now)])).await;
 }
 
+/// Checklist 47, 48, 50, 51, 53.
 #[tokio::test]
 async fn kinds_of_tokens() {
     let authority = TestAuthority::start().await;
@@ -335,6 +341,7 @@ async fn kinds_of_tokens() {
     all_refused(&authority, rows).await;
 }
 
+/// Checklist 54.
 #[tokio::test]
 async fn identities() {
     let authority = TestAuthority::start().await;

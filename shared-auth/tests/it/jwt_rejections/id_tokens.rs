@@ -73,6 +73,7 @@ async fn a_good_id_token_says_who_signed_in() {
     assert_eq!(id_token.all["uti"], "u", "every claim is there, for a page that explains them");
 }
 
+/// Checklist 58, 62.
 #[tokio::test]
 async fn a_claim_that_is_wrong_ends_the_sign_in() {
     let authority = TestAuthority::start().await;
@@ -112,6 +113,7 @@ async fn a_claim_that_is_wrong_ends_the_sign_in() {
     }
 }
 
+/// Checklist 1, 59.
 #[tokio::test]
 async fn a_signature_that_is_not_the_authoritys_ends_the_sign_in() {
     let authority = TestAuthority::start().await;
@@ -154,6 +156,7 @@ async fn a_signature_that_is_not_the_authoritys_ends_the_sign_in() {
     );
 }
 
+/// Checklist 59.
 #[tokio::test]
 async fn an_access_token_that_the_id_token_does_not_mean_ends_the_sign_in() {
     let authority = TestAuthority::start().await;

@@ -22,6 +22,7 @@ fn accepted(outcome: &Result<Caller, Error>) -> bool {
     matches!(outcome, Ok(Caller::User(_)))
 }
 
+/// Checklist 20.
 #[tokio::test]
 async fn a_new_key_is_found_at_its_first_token_and_a_retired_one_is_gone() {
     let authority = TestAuthority::start().await;
@@ -43,6 +44,7 @@ async fn a_new_key_is_found_at_its_first_token_and_a_retired_one_is_gone() {
     assert!(accepted(&authority.validate(&new).await));
 }
 
+/// Checklist 19.
 #[tokio::test]
 async fn sixty_unknown_key_ids_ask_once() {
     let authority = TestAuthority::start().await;
@@ -70,6 +72,7 @@ async fn sixty_unknown_key_ids_ask_once() {
     assert_eq!(authority.key_requests().await, 3);
 }
 
+/// Checklist 19.
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_random_key_ids_cause_one_request() {
     let authority = TestAuthority::start().await;
@@ -118,6 +121,7 @@ async fn the_first_keys_are_fetched_once_for_everybody() {
     assert_eq!(authority.key_requests().await, 1);
 }
 
+/// Checklist 105.
 #[tokio::test]
 async fn a_caller_who_hangs_up_does_not_use_up_the_reload() {
     let authority = TestAuthority::start().await;
@@ -151,6 +155,7 @@ fn broken() -> Vec<(&'static str, ResponseTemplate)> {
     ]
 }
 
+/// Checklist 21, 22.
 #[tokio::test]
 async fn broken_answers_leave_the_known_keys_in_place() {
     let authority = TestAuthority::start().await;
@@ -170,6 +175,7 @@ async fn broken_answers_leave_the_known_keys_in_place() {
     assert!(accepted(&authority.validate(&foreign).await), "it recovers by itself");
 }
 
+/// Checklist 21.
 #[tokio::test]
 async fn a_connection_that_breaks_under_the_keys_leaves_the_known_ones_in_place() {
     let lab = EntraLab::start().await.unwrap();
@@ -189,6 +195,7 @@ async fn a_connection_that_breaks_under_the_keys_leaves_the_known_ones_in_place(
     }
 }
 
+/// Checklist 21, 155.
 #[tokio::test]
 async fn an_authority_that_hangs_keeps_nobody_with_a_good_token_waiting() {
     let authority = TestAuthority::start().await;
@@ -214,6 +221,7 @@ async fn an_authority_that_hangs_keeps_nobody_with_a_good_token_waiting() {
     }
 }
 
+/// Checklist 21.
 #[tokio::test]
 async fn without_any_keys_nothing_is_said_about_a_token() {
     for (what, answer) in broken() {
@@ -229,6 +237,7 @@ async fn without_any_keys_nothing_is_said_about_a_token() {
     }
 }
 
+/// Checklist 155.
 #[tokio::test]
 async fn old_keys_are_renewed_without_making_anybody_wait() {
     let authority = TestAuthority::start().await;
@@ -263,6 +272,7 @@ async fn old_keys_are_renewed_without_making_anybody_wait() {
     assert_eq!(authority.key_requests().await, 2);
 }
 
+/// Checklist 9, 23 to 25.
 #[tokio::test]
 async fn keys_that_may_not_sign_for_us_do_not() {
     let member = |change: Value| {

@@ -40,6 +40,7 @@ async fn a_token_seen_before_is_taken_from_memory() {
     );
 }
 
+/// Checklist 8.
 #[tokio::test]
 async fn one_byte_changed_makes_another_token() {
     let authority = TestAuthority::start().await;
@@ -58,6 +59,7 @@ async fn one_byte_changed_makes_another_token() {
     assert_eq!(authority.validator.remembered().tokens, 1, "and none of them is remembered");
 }
 
+/// Checklist 20.
 #[tokio::test]
 async fn a_key_that_is_withdrawn_takes_its_tokens_along() {
     let authority = TestAuthority::start().await;
@@ -116,6 +118,7 @@ async fn keys_that_are_the_same_after_a_reload_keep_their_tokens() {
     assert_eq!(authority.key_requests().await, 2);
 }
 
+/// Checklist 31.
 #[tokio::test]
 async fn a_remembered_token_ends_when_it_would_have_ended() {
     let authority = TestAuthority::start().await;
@@ -140,6 +143,7 @@ async fn a_remembered_token_ends_when_it_would_have_ended() {
     assert_eq!(authority.rejection("before its time", &token).await.check.name(), "lifetime");
 }
 
+/// Checklist 37.
 #[tokio::test]
 async fn a_clock_that_jumps_back_by_days_is_noticed() {
     let authority = TestAuthority::start().await;
@@ -169,6 +173,7 @@ async fn a_validator_with_other_options_remembers_nothing_of_this_one() {
     assert_eq!((authority.validator.remembered().tokens, other.remembered().tokens), (1, 0));
 }
 
+/// Checklist 104.
 #[tokio::test]
 async fn refusals_take_no_memory() {
     let authority = TestAuthority::start().await;
@@ -191,6 +196,7 @@ async fn refusals_take_no_memory() {
     assert_eq!((remembered.tokens, remembered.bytes), (0, 0));
 }
 
+/// Checklist 104.
 #[tokio::test]
 async fn a_flood_of_good_tokens_stays_within_the_limit() {
     let authority = TestAuthority::start().await;
@@ -213,6 +219,7 @@ async fn a_flood_of_good_tokens_stays_within_the_limit() {
     assert_eq!(remembered.limit_bytes, limit);
 }
 
+/// Checklist 21.
 #[tokio::test]
 async fn keys_that_could_not_be_confirmed_for_a_day_vouch_for_nothing() {
     let authority = TestAuthority::start().await;

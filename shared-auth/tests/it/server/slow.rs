@@ -59,6 +59,7 @@ async fn answered(address: SocketAddr) -> TcpStream {
     stream
 }
 
+/// Checklist 120, 152.
 #[actix_web::test]
 async fn a_first_head_that_does_not_come_is_not_waited_for() {
     let address = site(impatient());
@@ -73,6 +74,7 @@ async fn a_first_head_that_does_not_come_is_not_waited_for() {
     }
 }
 
+/// Checklist 152.
 #[actix_web::test]
 async fn an_idle_connection_is_closed() {
     let address = site(impatient());
@@ -80,6 +82,7 @@ async fn an_idle_connection_is_closed() {
     assert_eq!(rest(&mut answered(address).await).await, "");
 }
 
+/// Checklist 152.
 #[actix_web::test]
 async fn a_second_head_drop_by_drop_is_cut_off() {
     let address = site(impatient());
@@ -90,6 +93,7 @@ async fn a_second_head_drop_by_drop_is_cut_off() {
     assert_eq!(answer, "");
 }
 
+/// Checklist 152.
 #[actix_web::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
     let address = site(impatient());
@@ -134,6 +138,7 @@ impl Drop for Endless {
     }
 }
 
+/// Checklist 152.
 #[actix_web::test]
 async fn an_answer_that_is_not_read_is_not_kept() {
     let (gone, mut dropped) = unbounded_channel();
@@ -150,6 +155,7 @@ async fn an_answer_that_is_not_read_is_not_kept() {
     assert_eq!(dropped.recv().await, Some(()), "the server let go of it");
 }
 
+/// Checklist 152.
 #[actix_web::test]
 async fn two_hundred_slow_clients_do_not_stop_the_others() {
     let address = site(ServerLimits::default());

@@ -15,6 +15,7 @@ use crate::patience::{Manner, Slow};
 use crate::support::token_requests;
 use crate::tokens::{KEY, TestAuthority};
 
+/// Checklist 69, 70.
 #[tokio::test]
 async fn every_error_is_a_page_of_4xx_with_nothing_of_its_text_and_no_session() {
     let app = LabSite::start().await;
@@ -55,6 +56,7 @@ async fn every_error_is_a_page_of_4xx_with_nothing_of_its_text_and_no_session() 
     }
 }
 
+/// Checklist 69.
 #[tokio::test]
 async fn an_error_beside_a_code_is_neither() {
     let app = LabSite::start().await;
@@ -67,6 +69,7 @@ async fn an_error_beside_a_code_is_neither() {
     assert_eq!(token_requests(&app.lab, "authorization_code"), 0);
 }
 
+/// Checklist 83.
 #[tokio::test]
 async fn a_code_that_is_garbage_is_a_page_and_adds_no_header() {
     let app = LabSite::start().await;
@@ -92,6 +95,7 @@ async fn a_code_that_is_garbage_is_a_page_and_adds_no_header() {
     }
 }
 
+/// Checklist 68.
 #[tokio::test]
 async fn the_issuer_that_an_answer_names_is_the_one_that_was_asked() {
     let app = LabSite::start().await;
@@ -120,6 +124,7 @@ async fn the_issuer_that_an_answer_names_is_the_one_that_was_asked() {
     }
 }
 
+/// Checklist 68.
 #[tokio::test]
 async fn an_issuer_that_says_it_names_itself_has_to() {
     let authority = TestAuthority::start_naming_itself().await;
@@ -135,6 +140,7 @@ async fn an_issuer_that_says_it_names_itself_has_to() {
     }
 }
 
+/// Checklist 91.
 #[tokio::test]
 async fn an_identity_provider_in_trouble_is_a_page_and_the_next_sign_in_works() {
     let app = LabSite::start().await;
@@ -163,6 +169,7 @@ async fn an_identity_provider_in_trouble_is_a_page_and_the_next_sign_in_works() 
     }
 }
 
+/// Checklist 91.
 #[tokio::test]
 async fn an_identity_provider_that_keeps_a_callback_waiting_is_a_page_in_time() {
     let rows = [Manner::Silent, Manner::BodyDropByDrop].map(|manner| async move {
@@ -185,6 +192,7 @@ async fn an_identity_provider_that_keeps_a_callback_waiting_is_a_page_in_time() 
     join_all(rows).await;
 }
 
+/// Checklist 76.
 #[tokio::test]
 async fn nobody_is_sent_to_an_authority_that_names_another_issuer() {
     let server = MockServer::start().await;
@@ -197,6 +205,7 @@ async fn nobody_is_sent_to_an_authority_that_names_another_issuer() {
     assert!(page.status >= 500 && page.location.is_none() && page.cookies().is_empty(), "{page:?}");
 }
 
+/// Checklist 59, 62, 91, 114.
 #[tokio::test]
 async fn whatever_the_token_endpoint_answers_signs_nobody_in() {
     let authority = TestAuthority::start().await;

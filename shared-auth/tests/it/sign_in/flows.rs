@@ -17,6 +17,7 @@ fn with_state(query: &str, state: &str) -> String {
         .finish()
 }
 
+/// Checklist 63, 66.
 #[tokio::test]
 async fn every_request_has_pkce_with_s256_and_values_of_256_bits_that_were_never_used_before() {
     let app = LabSite::start().await;
@@ -34,6 +35,7 @@ async fn every_request_has_pkce_with_s256_and_values_of_256_bits_that_were_never
     }
 }
 
+/// Checklist 60.
 #[tokio::test]
 async fn an_answer_with_any_other_state_signs_nobody_in_and_redeems_nothing() {
     let app = LabSite::start().await;
@@ -71,6 +73,7 @@ async fn an_answer_with_any_other_state_signs_nobody_in_and_redeems_nothing() {
     assert_eq!(app.who(&browser).await, "Alice Kim");
 }
 
+/// Checklist 61.
 #[tokio::test]
 async fn an_answer_counts_once_and_the_second_time_changes_nothing() {
     let app = LabSite::start().await;
@@ -89,6 +92,7 @@ async fn an_answer_counts_once_and_the_second_time_changes_nothing() {
     assert_eq!(app.who(&browser).await, "Alice Kim", "who is signed in stays so");
 }
 
+/// Checklist 61.
 #[tokio::test]
 async fn of_many_answers_at_the_same_moment_one_is_redeemed() {
     let app = LabSite::start().await;
@@ -106,6 +110,7 @@ async fn of_many_answers_at_the_same_moment_one_is_redeemed() {
     assert_eq!(token_requests(&app.lab, "authorization_code"), 1);
 }
 
+/// Checklist 64, 65.
 #[tokio::test]
 async fn an_answer_that_was_got_in_one_browser_is_worth_nothing_in_another() {
     let app = LabSite::start().await;
@@ -126,6 +131,7 @@ async fn an_answer_that_was_got_in_one_browser_is_worth_nothing_in_another() {
     assert!(!injected.cookies().iter().any(|cookie| cookie.starts_with("session=")));
 }
 
+/// Checklist 65.
 #[tokio::test]
 async fn the_cookie_of_another_sign_in_does_not_open_this_one() {
     let app = LabSite::start().await;
@@ -158,6 +164,7 @@ async fn a_sign_in_that_took_too_long_is_a_page_that_starts_it_again() {
     assert_eq!(app.who(&browser).await, "nobody");
 }
 
+/// Checklist 67.
 #[tokio::test]
 async fn two_tabs_sign_in_at_once_in_either_order() {
     for first in [0, 1] {
@@ -178,6 +185,7 @@ async fn two_tabs_sign_in_at_once_in_either_order() {
     }
 }
 
+/// Checklist 77.
 #[tokio::test]
 async fn keys_that_change_between_two_sign_ins_or_during_one_cost_nobody_a_sign_in() {
     for grace in [true, false] {
@@ -201,6 +209,7 @@ async fn keys_that_change_between_two_sign_ins_or_during_one_cost_nobody_a_sign_
     }
 }
 
+/// Checklist 93.
 #[tokio::test]
 async fn whoever_sends_people_to_sign_in_does_not_choose_where() {
     let app = LabSite::start().await;
@@ -237,6 +246,7 @@ async fn a_browser_has_eight_sign_ins_open_and_the_oldest_gives_way() {
     assert_eq!(app.callback(&mut browser, &latest).await.status, 303);
 }
 
+/// Checklist 84.
 #[tokio::test]
 async fn thirty_people_who_sign_in_at_once_get_their_own_sessions() {
     let app = LabSite::start().await;
@@ -262,6 +272,7 @@ async fn thirty_people_who_sign_in_at_once_get_their_own_sessions() {
     }
 }
 
+/// Checklist 82.
 #[tokio::test]
 async fn only_a_get_with_an_answer_is_an_answer() {
     let app = LabSite::start().await;

@@ -21,6 +21,7 @@ async fn post(app: &LabSite, browser: &mut Browser, form: &Form) -> Answer {
     browser.send_from(From::AnotherSite, app.site.post("/signin-oidc").form(form)).await
 }
 
+/// Checklist 78.
 #[tokio::test]
 async fn a_posted_answer_signs_in_without_a_code_in_any_address() {
     let app = site().await;
@@ -42,6 +43,7 @@ async fn a_posted_answer_signs_in_without_a_code_in_any_address() {
     assert_eq!(token_requests(&app.lab, "authorization_code"), 1);
 }
 
+/// Checklist 78.
 #[tokio::test]
 async fn its_cookie_is_the_one_that_browsers_send_along_with_a_foreign_form() {
     let app = site().await;
@@ -69,6 +71,7 @@ async fn the_session_before_ends_although_its_cookie_did_not_come_with_the_form(
     assert_eq!(app.who(&browser).await, "Alice Kim");
 }
 
+/// Checklist 69.
 #[tokio::test]
 async fn an_error_that_is_posted_is_a_page() {
     let app = site().await;
@@ -86,6 +89,7 @@ async fn an_error_that_is_posted_is_a_page() {
     assert_eq!((page.status, page.body.as_str()), (403, "PAGE 403 You were not signed in [AADSTS65004]"));
 }
 
+/// Checklist 153.
 #[tokio::test]
 async fn what_comes_another_way_than_it_was_asked_for_signs_nobody_in() {
     // Asked for as a form, and come in the address.
@@ -113,6 +117,7 @@ async fn what_comes_another_way_than_it_was_asked_for_signs_nobody_in() {
     assert_eq!(token_requests(&app.lab, "authorization_code"), 0);
 }
 
+/// Checklist 78.
 #[tokio::test]
 async fn over_plain_http_answers_come_in_the_address() {
     let app = LabSite::start_with(None, |routes| routes.response_mode(ResponseMode::FormPost)).await;

@@ -17,6 +17,7 @@ fn tokens(id_token: Option<&Value>) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(body)
 }
 
+/// Checklist 85.
 #[tokio::test]
 async fn a_renewed_id_token_of_somebody_else_ends_the_session() {
     let table = [

@@ -3,6 +3,7 @@
 use super::site::{Browser, LabSite};
 use crate::support::Person;
 
+/// Checklist 71.
 #[tokio::test]
 async fn a_sign_in_leads_back_to_this_site_however_another_one_is_spelt() {
     let app = LabSite::start().await;
@@ -51,6 +52,7 @@ async fn a_sign_in_leads_back_to_this_site_however_another_one_is_spelt() {
     }
 }
 
+/// Checklist 81.
 #[tokio::test]
 async fn a_page_of_this_site_is_found_again_with_its_query_and_without_the_code() {
     let app = LabSite::start().await;

@@ -2,6 +2,7 @@
 
 use super::site::{Browser, HTTPS, LabSite};
 
+/// Checklist 79, 102.
 #[tokio::test]
 async fn the_cookies_are_small_opaque_and_for_this_host_only() {
     for (public_url, names, https) in
@@ -32,6 +33,7 @@ async fn the_cookies_are_small_opaque_and_for_this_host_only() {
     }
 }
 
+/// Checklist 72.
 #[tokio::test]
 async fn the_id_is_new_at_each_sign_in_and_the_old_one_is_worth_nothing() {
     let app = LabSite::start().await;
@@ -100,6 +102,7 @@ async fn an_answer_that_is_late_does_not_put_an_old_cookie_in_place_of_a_new_one
     assert_eq!(app.who(&browser).await, "Alice Kim");
 }
 
+/// Checklist 80.
 #[tokio::test]
 async fn a_cookie_that_was_tampered_with_is_nobodys() {
     let app = LabSite::start().await;

@@ -19,6 +19,7 @@ async fn sid(app: &LabSite, browser: &mut Browser, user: &str) -> String {
     parameter(&format!("/?{answer}"), "session_state").unwrap()
 }
 
+/// Checklist 73, 74.
 #[tokio::test]
 async fn a_sign_out_ends_session_and_tokens_and_goes_on_to_entra_and_back() {
     let app = LabSite::start().await;
@@ -52,6 +53,7 @@ async fn a_sign_out_ends_session_and_tokens_and_goes_on_to_entra_and_back() {
     assert!(error.is_interaction_required(), "no token and no refresh token is left: {error}");
 }
 
+/// Checklist 74.
 #[tokio::test]
 async fn another_site_cannot_sign_anybody_out() {
     let app = LabSite::start().await;
@@ -76,6 +78,7 @@ async fn another_site_cannot_sign_anybody_out() {
     assert_eq!(sign_out(&app, &mut browser, &own).await.location.as_deref(), Some("/"), "another tab, later");
 }
 
+/// Checklist 75.
 #[tokio::test]
 async fn a_front_channel_sign_out_ends_every_session_of_that_sid_without_a_cookie() {
     let app = LabSite::start().await;
@@ -119,6 +122,7 @@ async fn a_front_channel_sign_out_also_ends_the_tokens() {
     assert!(error.is_interaction_required(), "{error}");
 }
 
+/// Checklist 75.
 #[tokio::test]
 async fn a_front_channel_sign_out_names_one_session_and_no_other_issuer() {
     let app = LabSite::start().await;

@@ -50,6 +50,7 @@ async fn a_page_that_needs_more_comes_back_to_itself_and_works() {
     assert_eq!(browser.send(app.site.get(&back)).await.body, "Graph for Alice Kim");
 }
 
+/// Checklist 129.
 #[tokio::test]
 async fn the_claims_of_a_policy_reach_entra_and_only_this_users_session() {
     let app = LabSite::start().await;
@@ -146,6 +147,7 @@ async fn a_script_is_told_where_to_go_and_sent_nowhere() {
     assert_eq!(again.body, "Graph for Alice Kim");
 }
 
+/// Checklist 71.
 #[tokio::test]
 async fn a_page_of_another_site_is_no_place_to_return_to() {
     let app = LabSite::start().await;
