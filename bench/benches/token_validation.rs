@@ -6,24 +6,21 @@
 //! fetched before the clock runs.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that cannot start should say so and stop")]
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{KeyPair, KeySize, PublicKeyComponents};
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256};
+use aws_lc_rs::rsa::PublicKeyComponents;
+use aws_lc_rs::signature::RSA_PKCS1_2048_8192_SHA256;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bench::tokens::Signer;
+use bench::{CLIENT as API, TENANT};
 use cpu_time::ThreadTime;
 use futures_util::FutureExt;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 use shared_auth::{
-    AccessTokenValidator, ApiConfig, Caller, ClientCredential, Clock, ConfidentialClient, EntraConfig,
-    SystemClock,
+    AccessTokenValidator, ApiConfig, Caller, ClientCredential, ConfidentialClient, EntraConfig,
 };
 use std::time::Duration;
 
-const TENANT: &str = "0000071d-0000-4000-8000-000000000001";
-const API: &str = "000000a9-0000-4000-8000-000000000001";
-const KID: &str = "nOo3ZDrODXEK1jKWhXslHR_KXEg";
 /// More than the validator of the first case may remember, so that each of them is new each time.
 const FRESH: usize = 2_000;
 
@@ -57,45 +54,6 @@ impl<'a> Case<'a> {
     fn median(&mut self) -> f64 {
         self.nanoseconds.sort_unstable();
         self.nanoseconds[ROUNDS / 2] as f64 / 1_000.0
-    }
-}
-
-struct Signer {
-    pair: KeyPair,
-    modulus: Vec<u8>,
-}
-
-impl Signer {
-    fn new() -> Self {
-        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
-        // The modulus has 2048 bits, so it stands behind nine bytes of DER.
-        let modulus = pair.public_key().as_ref()[9..9 + 256].to_vec();
-        Self { pair, modulus }
-    }
-
-    /// Of the size and with the claims of a user's token of Entra.
-    fn token(&self, issuer: &str, user: usize) -> String {
-        let now = SystemClock.now().as_second();
-        let claims = json!({
-            "aud": API, "iss": issuer, "iat": now - 10, "nbf": now - 10, "exp": now + 4_000, "acct": 0,
-            "aio": "A".repeat(120), "azp": "000000a9-0000-4000-8000-000000000002", "azpacr": "1",
-            "name": "Alice Kim", "oid": format!("a0000000-0000-4000-8000-{user:012}"),
-            "preferred_username": format!("alice{user}@contoso.test"), "rh": format!("1.{}", "B".repeat(60)),
-            "scp": "access_as_user", "sid": "a0000000-0000-4000-8000-00000000000b",
-            "sub": format!("pairwise-for-this-api-{user:024}"), "tid": TENANT, "uti": "u".repeat(22), "ver": "2.0",
-            "wids": ["b79fbf4d-3ef9-4689-8143-76b194e85509"], "xms_ftd": "C".repeat(60), "roles": ["Reader"],
-        });
-        let header = json!({"typ": "JWT", "alg": "RS256", "kid": KID});
-        let encode = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
-        let input = format!("{}.{}", encode(&header), encode(&claims));
-        let mut signature = vec![0; 256];
-        self.pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), input.as_bytes(), &mut signature).unwrap();
-        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
-    }
-
-    fn jwks(&self) -> Value {
-        let n = URL_SAFE_NO_PAD.encode(&self.modulus);
-        json!({"keys": [{"kty": "RSA", "use": "sig", "kid": KID, "n": n, "e": "AQAB"}]})
     }
 }
 
@@ -151,7 +109,7 @@ fn in_turn<'t>(tokens: &'t [String]) -> impl FnMut() -> &'t str {
 }
 
 fn main() {
-    let signer = Signer::new();
+    let signer = Signer::default();
     let host = start_authority(signer.jwks());
     let issuer = format!("{host}/{TENANT}/v2.0");
     let tokens: Vec<String> = (0..FRESH).map(|user| signer.token(&issuer, user)).collect();
@@ -159,7 +117,7 @@ fn main() {
     let client = client(&host);
     let large = || validator(&client, 64 * 1024 * 1024);
     runtime.block_on(large().validate(&tokens[0])).unwrap();
-    let foreign = Signer::new();
+    let foreign = Signer::default();
     let forged: Vec<String> = (0..100).map(|user| foreign.token(&issuer, user)).collect();
     let mut cases = Vec::new();
 

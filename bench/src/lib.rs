@@ -4,6 +4,8 @@
 //! token service once for each. Every token is as long as one of Entra with a few claims.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that cannot start should say so and stop")]
 
+pub mod tokens;
+
 use std::future::IntoFuture;
 use std::sync::Arc;
 use std::time::Duration;

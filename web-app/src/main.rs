@@ -61,6 +61,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             render_failure: pages::failure,
         },
     )
+    .own_scripts()
     .with_redis(settings.redis);
     // The limits of what a client may cost stand around the app.
     let server = actix::server(listener, settings.limits, move || {

@@ -1,7 +1,7 @@
 //! The pages: a struct for each template, and a function that fills it. Nothing is fetched or decided here.
 //!
-//! Everything that comes from outside is escaped by askama. There is no script and no inline style, because the
-//! Content-Security-Policy of the app allows neither.
+//! Everything that comes from outside is escaped by askama. There is no inline script and no inline style, because the
+//! Content-Security-Policy of the app allows neither. The one script is a file, and every page works without it.
 
 use actix_web::web::Html;
 use askama::Template;

@@ -87,6 +87,21 @@ impl Browser {
         self.driver.current_url().await.unwrap().to_string()
     }
 
+    /// Runs a script in the page, as one of its own files would; its last argument is the function that ends it.
+    pub async fn run(&self, script: &str) -> serde_json::Value {
+        let script = format!("(async function () {{ {script} }}).apply(null, arguments);");
+        self.driver.execute_async(&script, Vec::new()).await.unwrap().json().clone()
+    }
+
+    /// Waits for what a page does by itself.
+    pub async fn until(&self, happened: impl AsyncFn() -> bool) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while !happened().await {
+            assert!(tokio::time::Instant::now() < deadline, "it did not happen:\n{}", self.page().await);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// True where the picture was really loaded.
     pub async fn sees_picture(&self, selector: &str) -> bool {
         self.find(selector).await.prop("naturalWidth").await.unwrap().is_some_and(|width| width != "0")

@@ -18,6 +18,7 @@ mod journey_5_it_needs_the_user_again;
 mod journey_7_a_person_at_a_terminal;
 mod names_with_markup;
 mod replicas;
+mod sessions_that_end;
 mod what_a_burst_costs;
 mod what_goes_wrong;
 mod what_the_log_says;

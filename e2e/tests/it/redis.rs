@@ -37,6 +37,15 @@ impl Redis {
         let figure = answer.lines().find_map(|line| line.strip_prefix("connected_clients:"));
         figure.unwrap_or_else(|| panic!("{answer}")).trim().parse::<usize>().unwrap() - 1
     }
+
+    /// Everything that lies in it is gone, as after a restart.
+    pub fn empty(&self) {
+        let mut connection = TcpStream::connect(self.url.trim_start_matches("redis://")).unwrap();
+        connection.write_all(b"FLUSHALL\r\n").unwrap();
+        let mut answer = [0; 5];
+        connection.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"+OK\r\n");
+    }
 }
 
 impl Drop for Redis {

@@ -84,7 +84,7 @@ async fn a_permission_that_only_administrators_give_is_a_page_with_the_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_application_that_is_for_others_is_a_page_with_the_code() {
+async fn an_application_that_is_for_others_is_a_page_that_says_whom_to_ask() {
     let stack = Stack::start().await;
     stack.reset_the_lab().await;
     let policy = json!({ "kind": "assignment_required", "app": "web-api-obo", "on": true });
@@ -94,6 +94,9 @@ async fn an_application_that_is_for_others_is_a_page_with_the_code() {
     browser.go(&format!("{}/auth/sign-in", stack.web_app)).await;
     browser.sign_in_as("bob").await;
     assert_eq!(browser.text("#failure-code").await, "AADSTS50105");
+    assert_eq!(browser.text("#failure-title").await, "This app is not open to you");
+    assert!(browser.text("#failure-advice").await.contains("administrator"));
+    assert!(!browser.shows("#retry").await, "trying again helps nobody");
     browser.photograph("not-assigned").await;
 
     stack.reset_the_lab().await;

@@ -216,27 +216,9 @@ fn of(error: &Error, path: &str) -> Failure {
             "Start the sign-in again. If you pressed the back button, that is all that happened.",
         )
         .retry(SIGN_IN_AGAIN),
-        Error::SignIn(SignInError::Denied { error: word, description }) if word == "access_denied" => {
-            let mut failure = Failure::new(
-                403,
-                "You were not signed in",
-                "The sign-in was cancelled, a permission that the app asked for was declined, or the app is not open to you.",
-                "Sign in again and accept what is asked, or ask an administrator, with the number on this page.",
-            )
-            .retry(SIGN_IN_AGAIN);
-            failure.code = Some(code_to_look_up(word, description));
-            failure
-        }
         Error::SignIn(SignInError::Denied { error: word, description }) => {
-            let mut failure = Failure::new(
-                400,
-                "The sign-in failed",
-                "Microsoft Entra sent you back with an error instead of a sign-in.",
-                "Try once more. If it happens again, give the word below to whoever runs this app.",
-            )
-            .retry(SIGN_IN_AGAIN);
-            failure.code = Some(code_to_look_up(word, description));
-            failure
+            let code = code_to_look_up(word, description);
+            Failure { code: Some(code.clone()), ..denied(word, &code) }
         }
         Error::SignIn(SignInError::Malformed(_)) => Failure::new(
             400,
@@ -317,7 +299,35 @@ fn of(error: &Error, path: &str) -> Failure {
     }
 }
 
-/// The AADSTS number where Entra's sentence begins with one; it is only shown, nothing decides by it.
+/// Entra sent the browser back without a sign-in. The code decides about the words of the page and about nothing else.
+fn denied(word: &str, code: &str) -> Failure {
+    match (word, code) {
+        // Whoever is on no list is on none the next time.
+        ("access_denied", "AADSTS50105") => Failure::new(
+            403,
+            "This app is not open to you",
+            "Microsoft Entra knows who you are, but your account is not among those that may use this app.",
+            "Ask an administrator of your organisation to assign you, or a group that you are in, to this app. The code on this \
+             page tells them what is missing.",
+        ),
+        ("access_denied", _) => Failure::new(
+            403,
+            "You were not signed in",
+            "The sign-in was cancelled, a permission that the app asked for was declined, or the app is not open to you.",
+            "Sign in again and accept what is asked, or ask an administrator, with the number on this page.",
+        )
+        .retry(SIGN_IN_AGAIN),
+        _ => Failure::new(
+            400,
+            "The sign-in failed",
+            "Microsoft Entra sent you back with an error instead of a sign-in.",
+            "Try once more. If it happens again, give the word below to whoever runs this app.",
+        )
+        .retry(SIGN_IN_AGAIN),
+    }
+}
+
+/// The AADSTS number where Entra's sentence begins with one, the word otherwise.
 fn code_to_look_up(error: &str, description: &str) -> String {
     let number: String = description
         .strip_prefix("AADSTS")
@@ -342,5 +352,26 @@ fn is_consent_missing(error: &Error) -> bool {
                 || down.challenge.as_ref().is_some_and(|challenge| challenge.asks_for_consent())
         }
         error => error.refusal().is_some_and(|refusal| refusal.is_consent_required()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_not_assigned_is_told_whom_to_ask_and_not_to_try_again() {
+        let denied = |description: &str| {
+            let (error, description) = ("access_denied".to_owned(), description.to_owned());
+            PageError::from(Error::from(SignInError::Denied { error, description })).failure("/")
+        };
+
+        let page = denied("AADSTS50105: Your administrator has configured the application …");
+
+        assert_eq!((page.status, page.code.as_deref()), (403, Some("AADSTS50105")));
+        assert!(page.retry.is_none() && page.what_to_do.contains("administrator"), "{page:?}");
+        for other in ["AADSTS65004: User declined to consent", "AADSTS501051: …", "see AADSTS50105", ""] {
+            assert!(denied(other).retry.is_some(), "{other}");
+        }
     }
 }

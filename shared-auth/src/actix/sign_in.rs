@@ -24,6 +24,7 @@ mod start;
 
 use std::fmt;
 use std::rc::Rc;
+use std::sync::{Arc, Once};
 
 use actix_web::cookie::Cookie;
 use actix_web::http::header;
@@ -39,6 +40,7 @@ use super::session::{CookieKey, SignedInUser, StoredUser};
 use super::session_store::Sessions;
 use crate::client::ConfidentialClient;
 use crate::flows::authorization_code::ResponseMode;
+use crate::jwt::IdTokenClaims;
 use crate::protocol::scope::Scopes;
 
 const SIGN_IN: &str = "/auth/sign-in";
@@ -120,6 +122,8 @@ pub struct SignInRoutes {
     response_mode: ResponseMode,
     /// Paths, and the user flow that each of them begins.
     user_flows: Vec<(String, String)>,
+    own_scripts: bool,
+    without_sid: Arc<Once>,
 }
 
 impl SignInRoutes {
@@ -127,7 +131,16 @@ impl SignInRoutes {
     pub fn new(client: ConfidentialClient, options: SignInOptions) -> Self {
         let sessions = Sessions::in_memory(client.inner.clock.clone());
         let hints = Hints::new(&options.session_key, &client, options.public_url.scheme() == "https");
-        Self { client, options, sessions, hints, response_mode: ResponseMode::Query, user_flows: Vec::new() }
+        Self {
+            client,
+            options,
+            sessions,
+            hints,
+            response_mode: ResponseMode::Query,
+            user_flows: Vec::new(),
+            own_scripts: false,
+            without_sid: Arc::new(Once::new()),
+        }
     }
 
     /// How Entra's answer comes back; in the address by default. As a form, no address and no history ever holds the
@@ -176,6 +189,22 @@ impl SignInRoutes {
         self
     }
 
+    /// Lets pages run scripts from files of this site, which may ask this site for more (`fetch`). What stands in a page
+    /// itself is never run. What such a script is told where the user is needed: [`failures`](Self::failures).
+    ///
+    /// ```no_run
+    /// # fn example(client: shared_auth::ConfidentialClient, options: shared_auth::actix::SignInOptions) {
+    /// use shared_auth::actix::SignInRoutes;
+    ///
+    /// let sign_in = SignInRoutes::new(client, options).own_scripts();
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn own_scripts(mut self) -> Self {
+        self.own_scripts = true;
+        self
+    }
+
     /// Keeps the sessions in a Redis, so that every replica of the app knows them; `None` leaves them in memory.
     ///
     /// While Redis is away nobody can sign in or out, pages for everybody go on, and whoever was signed in still is
@@ -213,8 +242,28 @@ impl SignInRoutes {
     }
 
     /// Turns a handler's [`PageError`](super::PageError) into a sign-in where that helps, and into a page of the app
-    /// otherwise; what a script asked for is answered in JSON, with the address to sign in at. Stands inside
-    /// [`sessions`](Self::sessions): actix runs the last `wrap` first.
+    /// otherwise. Stands inside [`sessions`](Self::sessions): actix runs the last `wrap` first.
+    ///
+    /// A script (`fetch`) is never redirected, because it can do nothing at Entra's pages. It gets JSON:
+    ///
+    /// | status | members | what a script does |
+    /// |---|---|---|
+    /// | 401 | `error`: `sign_in_required`; `message`; `signIn`: a path of this site | opens `signIn` as a page. The user signs in, with whatever was asked for in between, and comes back to the page on which the script ran; then the same call works |
+    /// | any other | `error`: a code to look up; `message`: what happened and what to do, for people; `correlationId`, or null | shows `message` |
+    ///
+    /// The page to come back to is the one that the browser names as referrer; `return_to` in `signIn` may be set to another
+    /// path of this site. `signIn` serves once and only this user.
+    ///
+    /// ```js
+    /// const answer = await fetch("/messages", { headers: { "X-Requested-With": "XMLHttpRequest" } });
+    /// if (!answer.ok) {
+    ///   const { signIn, message } = await answer.json();
+    ///   if (signIn) location.assign(signIn);
+    ///   else show(message);
+    /// }
+    /// ```
+    ///
+    /// Browsers say themselves that it is a script who asks, over https and at `localhost`; the header says it everywhere.
     pub fn failures(&self) -> Failures {
         Failures::new(Rc::new(self.clone()))
     }
@@ -224,11 +273,13 @@ impl SignInRoutes {
         SessionLayer::new(&self.sessions, &self.options.session_key, self.is_https())
     }
 
-    /// Headers for every page: no scripts at all, no frames, nothing kept by caches, no address given away.
+    /// Headers for every page: no scripts but [`own_scripts`](Self::own_scripts), no frames, nothing kept by caches, no
+    /// address given away.
     pub fn security_headers(&self) -> DefaultHeaders {
+        let scripts = if self.own_scripts { "script-src 'self'; connect-src 'self'; " } else { "" };
         // Browsers apply form-action to redirects too, and the sign-out form ends at the authority.
         let policy = format!(
-            "default-src 'none'; img-src 'self'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' {}",
+            "default-src 'none'; {scripts}img-src 'self'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' {}",
             self.client.authority().origin()
         );
         let headers = DefaultHeaders::new()
@@ -241,6 +292,21 @@ impl SignInRoutes {
             headers.add((header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"))
         } else {
             headers
+        }
+    }
+
+    /// Nobody tells an app whether its address for sign-outs elsewhere is registered. That none of them could be understood
+    /// shows in its ID tokens; it is said with the first one.
+    fn look_for_sid(&self, claims: &IdTokenClaims) {
+        if claims.sid.is_none() {
+            self.without_sid.call_once(|| {
+                tracing::warn!(
+                    "the ID token names no session (sid), so a sign-out elsewhere cannot end one here. What helps: in the \
+                     registration of this app, register {} as the front-channel logout URL and add the optional claim sid \
+                     to the ID token.",
+                    self.own_address(FRONT_CHANNEL_SIGN_OUT)
+                );
+            });
         }
     }
 

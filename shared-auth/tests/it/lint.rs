@@ -1,13 +1,11 @@
 //! Mistakes in settings, named before the first request.
 
-use std::sync::{Arc, Mutex};
-
 use shared_auth::{
     ApiConfig, ClientCertificate, ClientCredential, ConfidentialClient, Deployment, EntraConfig, Finding,
     Lint, lint, lint_at,
 };
 
-use crate::support::API;
+use crate::support::{API, Log};
 use crate::tokens::TENANT;
 
 fn config(tenant: &str) -> EntraConfig {
@@ -136,33 +134,17 @@ fn findings_are_sentences_with_a_name_and_never_stop_the_client() {
     ConfidentialClient::builder(config("common")).deployment(bad).build().unwrap();
 }
 
-/// Where the log of one test goes.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn the_builder_writes_the_findings_to_the_log() {
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let on = log.listen();
 
     let deployment = Deployment::new().user_scopes("User.Read,Mail.Read");
-    tracing::subscriber::with_default(subscriber, || {
-        ConfidentialClient::builder(config(TENANT)).deployment(deployment).build().unwrap();
-        ConfidentialClient::new(config(TENANT)).unwrap();
-    });
+    ConfidentialClient::builder(config(TENANT)).deployment(deployment).build().unwrap();
+    ConfidentialClient::new(config(TENANT)).unwrap();
 
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    drop(on);
+    let text = log.text();
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(text.contains("WARN") && text.contains("scope-form") && text.contains("comma"), "{text}");
 }

@@ -1,7 +1,7 @@
 //! The lab, a client for one of its applications, and a person at its sign-in pages.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use entra_lab::EntraLab;
 use jiff::Timestamp;
@@ -18,6 +18,37 @@ pub const GRAPH_DEFAULT: &str = "https://graph.microsoft.com/.default";
 
 pub fn access_as_user() -> String {
     format!("api://{API}/access_as_user")
+}
+
+/// What this thread writes to its log: warnings and errors.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Until what is returned is dropped.
+    pub fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        let writer = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::WARN)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The registration of one of the lab's applications, with the secret of the seed.

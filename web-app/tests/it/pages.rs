@@ -73,7 +73,11 @@ async fn an_unknown_address_is_a_page_too() {
 async fn an_asset_is_sent_once_and_asked_about_afterwards() {
     let app = WebApp::start().await;
 
-    for (path, kind) in [("/assets/style.css", "text/css"), ("/assets/logo.svg", "image/svg+xml")] {
+    for (path, kind) in [
+        ("/assets/style.css", "text/css"),
+        ("/assets/logo.svg", "image/svg+xml"),
+        ("/assets/refresh.js", "text/javascript"),
+    ] {
         let first = app.get(path).send().await.unwrap();
         assert_eq!(
             (first.status().as_u16(), &first.headers()[CACHE_CONTROL]),

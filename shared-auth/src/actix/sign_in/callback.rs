@@ -70,6 +70,7 @@ pub(super) async fn callback(
         }
         challenged = Some(step_up.path);
     }
+    routes.look_for_sid(&user.claims);
     session.sign_in(&user, challenged)?;
     tracing::info!(step = 8, "signed in, under a new session id");
     // The redirect also takes the code out of the address bar.

@@ -1,30 +1,13 @@
 //! "Explain this 401": the log has one line with the check, what it expected and found, and what helps; outside there is
 //! the class alone.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use actix_web::{App, test};
 use serde_json::{Value, json};
 use shared_auth::actix::BearerAuth;
 
 use super::routes;
+use crate::support::Log;
 use crate::tokens::{API, FOREIGN_KEY, KEY, TestAuthority, WEB_APP, unsigned};
-
-/// Where the log goes in one test.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// What the API answers to a token, and what it writes into its log meanwhile.
 struct Refused {
@@ -49,13 +32,7 @@ async fn ask(authority: &TestAuthority, path: &str, token: &str) -> Refused {
     // Once without a log, so that what comes below is about the token alone.
     test::call_service(&app, request(&KEY.token(&authority.user_claims()))).await;
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::WARN)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let on = tracing::subscriber::set_default(subscriber);
+    let on = log.listen();
 
     let response = test::call_service(&app, request(token)).await;
 
@@ -63,8 +40,7 @@ async fn ask(authority: &TestAuthority, path: &str, token: &str) -> Refused {
     let challenge = response.headers().get("www-authenticate").map_or("", |value| value.to_str().unwrap());
     let (status, challenge) = (response.status().as_u16(), challenge.to_owned());
     let body = test::read_body_json(response).await;
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    Refused { status, challenge, body, log }
+    Refused { status, challenge, body, log: log.text() }
 }
 
 /// Checklist 11, 51, 143, 147.

@@ -1,7 +1,12 @@
 //! Out: of the session, of the token cache, of Entra; from here, and from elsewhere by the front channel.
 
-use super::site::{Answer, Browser, From, LabSite, parameter};
-use crate::support::Person;
+use actix_web::cookie::Cookie;
+use actix_web::{App, test};
+use shared_auth::actix::SignInRoutes;
+
+use super::site::{Answer, Browser, From, LabSite, options, parameter};
+use crate::support::{Log, Person};
+use crate::tokens::{KEY, TestAuthority};
 
 async fn csrf_token(app: &LabSite, browser: &mut Browser) -> String {
     let page = browser.send(app.site.get("/hello")).await.body;
@@ -183,4 +188,39 @@ async fn the_labs_own_frame_ends_the_session() {
     assert_eq!(alice.send_from(From::AnotherSite, app.site.http.get(frame)).await.status, 200);
 
     assert_eq!(app.who(&alice).await, "nobody");
+}
+
+#[actix_web::test]
+async fn that_no_sign_out_elsewhere_can_arrive_is_said_with_the_first_id_token_that_names_no_session() {
+    let authority = TestAuthority::start().await;
+    let routes = SignInRoutes::new(authority.client.clone(), options("https://app.example"));
+    let app = App::new().configure(|app| routes.routes(app)).wrap(routes.failures()).wrap(routes.sessions());
+    let app = test::init_service(app).await;
+    let sign_in = async |sid: Option<&str>| {
+        let request = test::TestRequest::with_uri("/auth/sign-in").to_request();
+        let begun = test::call_service(&app, request).await;
+        let header = |name| begun.headers().get(name).unwrap().to_str().unwrap();
+        let (to_entra, cookie) = (header("location"), Cookie::parse(header("set-cookie")).unwrap());
+        let mut claims = authority.id_token(&parameter(to_entra, "nonce").unwrap());
+        if let Some(sid) = sid {
+            claims["sid"] = sid.into();
+        }
+        authority.answer_code_with(&KEY.token(&claims));
+        let address = format!("/signin-oidc?code=abc&state={}", parameter(to_entra, "state").unwrap());
+        let log = Log::default();
+        let on = log.listen();
+        let request = test::TestRequest::with_uri(&address).cookie(cookie).to_request();
+        assert_eq!(test::call_service(&app, request).await.status(), 303);
+        drop(on);
+        log.text()
+    };
+
+    assert_eq!(sign_in(Some("a session")).await, "");
+    let said = sign_in(None).await;
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(
+        said.contains("https://app.example/signout-oidc") && said.contains("optional claim sid"),
+        "{said}"
+    );
+    assert_eq!(sign_in(None).await, "", "once is enough");
 }

@@ -36,6 +36,23 @@ pub struct LabSite {
     pub site: Site,
 }
 
+/// What every site of these tests wants.
+pub fn options(public_url: &str) -> SignInOptions {
+    SignInOptions {
+        public_url: public_url.parse().unwrap(),
+        scopes: access_as_user().into(),
+        session_key: STANDARD.encode([7; 64]).parse().unwrap(),
+        render_failure: |failure, _| {
+            format!(
+                "PAGE {} {} [{}]",
+                failure.status,
+                failure.title,
+                failure.code.as_deref().unwrap_or_default()
+            )
+        },
+    }
+}
+
 impl Site {
     /// `public_url`: what browsers see; by default where it listens.
     pub fn start(
@@ -46,20 +63,7 @@ impl Site {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let own = format!("http://localhost:{port}");
-        let options = SignInOptions {
-            public_url: public_url.unwrap_or(&own).parse().unwrap(),
-            scopes: access_as_user().into(),
-            session_key: STANDARD.encode([7; 64]).parse().unwrap(),
-            render_failure: |failure, _| {
-                format!(
-                    "PAGE {} {} [{}]",
-                    failure.status,
-                    failure.title,
-                    failure.code.as_deref().unwrap_or_default()
-                )
-            },
-        };
-        let routes = with(SignInRoutes::new(client.clone(), options));
+        let routes = with(SignInRoutes::new(client.clone(), options(public_url.unwrap_or(&own))));
         let server = HttpServer::new(move || {
             App::new()
                 .configure(|app| routes.routes(app))
