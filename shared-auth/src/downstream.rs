@@ -10,8 +10,9 @@ use std::marker::PhantomData;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
-use secrecy::{ExposeSecret, SecretString};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -99,11 +100,11 @@ impl DownstreamApi {
         url: Result<Url, TransportError>,
         token: &AccessToken<K>,
     ) -> ApiRequest<'a, T> {
+        let target = url.and_then(|url| addressed(&self.name, url, token.expose_secret()));
         ApiRequest {
             api: self.name.clone(),
             http: self.http.clone(),
-            url,
-            token: SecretString::from(token.expose_secret()),
+            target,
             correlation_id: correlation_id(),
             renewal: None,
             answer: PhantomData,
@@ -128,8 +129,8 @@ impl DownstreamApi {
 pub struct ApiRequest<'a, T> {
     api: String,
     http: Http,
-    url: Result<Url, TransportError>,
-    token: SecretString,
+    /// The address, and the header with the token, which is not printed.
+    target: Result<(Url, HeaderValue), TransportError>,
     correlation_id: uuid::Uuid,
     renewal: Option<Renewal<'a>>,
     answer: PhantomData<fn() -> T>,
@@ -138,7 +139,7 @@ pub struct ApiRequest<'a, T> {
 impl<'a, T> ApiRequest<'a, T> {
     /// Adds a query parameter.
     pub fn query(mut self, name: &str, value: &str) -> Self {
-        if let Ok(url) = &mut self.url {
+        if let Ok((url, _)) = &mut self.target {
             url.query_pairs_mut().append_pair(name, value);
         }
         self
@@ -188,7 +189,7 @@ impl<'a, T> ApiRequest<'a, T> {
         );
         match renewed.await {
             Ok(token) => {
-                self.token = token;
+                self.target = addressed(&self.api, self.target?.0, token.expose_secret());
                 self.ask(accept).await
             }
             // Only the user can satisfy it: what the API wants to see goes to whoever can show a page, unless Entra is
@@ -201,14 +202,14 @@ impl<'a, T> ApiRequest<'a, T> {
     }
 
     async fn ask(&self, accept: &'static str) -> Result<Answer, Error> {
-        let url = self.url.clone()?;
+        let (url, bearer) = self.target.clone()?;
         let path = url.path().to_owned();
         let request = self
             .http
             .request(reqwest::Method::GET, url)
             .header(ACCEPT, accept)
             .header("client-request-id", self.correlation_id.to_string())
-            .bearer_auth(self.token.expose_secret());
+            .header(AUTHORIZATION, bearer);
         let answer = self.http.send(&format!("calling {}", self.api), request).await?;
         if (200..300).contains(&answer.status) {
             return Ok(answer);
@@ -216,6 +217,23 @@ impl<'a, T> ApiRequest<'a, T> {
         let error = DownstreamError::new(format!("{} for {path}", self.api), &answer, self.correlation_id);
         tracing::trace!(?error, "the API refused: {error}");
         Err(error.into())
+    }
+}
+
+/// An address, with the header that takes the token there.
+fn addressed(api: &str, url: Url, token: &str) -> Result<(Url, HeaderValue), TransportError> {
+    match HeaderValue::try_from(format!("Bearer {token}")) {
+        Ok(mut bearer) => {
+            bearer.set_sensitive(true);
+            Ok((url, bearer))
+        }
+        Err(_) => Err(TransportError {
+            tried: format!("calling {api}"),
+            endpoint: without_query(&url),
+            happened: "the token has characters that no header may have".to_owned(),
+            retryable: false,
+            correlation_id: None,
+        }),
     }
 }
 
@@ -231,7 +249,8 @@ impl<'a, T: DeserializeOwned + 'static> IntoFuture for ApiRequest<'a, T> {
     fn into_future(self) -> Self::IntoFuture {
         async move {
             let tried = format!("calling {}", self.api);
-            let endpoint = self.url.as_ref().map_or_else(|_| self.api.clone(), without_query);
+            let endpoint =
+                self.target.as_ref().map_or_else(|_| self.api.clone(), |(url, _)| without_query(url));
             let answer = self.send("application/json").await?;
             serde_json::from_slice(&answer.body).map_err(|error| {
                 let happened =

@@ -6,7 +6,7 @@ use reqwest::header::{ACCEPT, HeaderMap, RETRY_AFTER};
 use serde::de::DeserializeOwned;
 use tracing::Instrument;
 use tracing::field::Empty;
-use url::Url;
+use url::{Position, Url};
 
 use crate::env::ConfigError;
 use crate::error::TransportError;
@@ -163,7 +163,7 @@ async fn exchange(
         (answer, _) => answer,
     }
     .map_err(failed)?;
-    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
 
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
@@ -199,7 +199,7 @@ fn careful() -> reqwest::ClientBuilder {
 
 /// Host and path; queries may hold codes.
 pub(crate) fn without_query(url: &Url) -> String {
-    format!("{}{}", url.origin().ascii_serialization(), url.path())
+    format!("{}://{}{}", url.scheme(), &url[Position::BeforeHost..Position::AfterPort], url.path())
 }
 
 /// True for the addresses that never leave the machine (RFC 8252 §8.3 treats them alike).

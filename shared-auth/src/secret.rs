@@ -6,7 +6,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -129,9 +129,7 @@ secret!(
 );
 /// SHA-256 of the whole text of a token: it names the token and tells nothing of it.
 ///
-/// One look at the text serves everything that is filed by it: whoever validates a token and remembers that it was good
-/// has this already, and hands it on with [`UserAssertion::with_digest`]. It must never be made of less than the whole
-/// text, for the signature is part of what makes two tokens different.
+/// It must never be made of less than the whole text, for the signature is part of what makes two tokens different.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TokenDigest(pub(crate) [u8; 32]);
 
@@ -174,21 +172,15 @@ pub struct UserAssertion(Arc<Presented>);
 
 struct Presented {
     value: Wiped,
-    digest: TokenDigest,
+    /// Made when it is wanted: not every API calls another one. From then on it is there for every request with this token.
+    digest: OnceLock<TokenDigest>,
     expires_at: Timestamp,
 }
 
 impl UserAssertion {
     /// Wraps a token that has been checked, with its `exp`.
     pub fn new(value: impl Into<String>, expires_at: Timestamp) -> Self {
-        let value = value.into();
-        let digest = TokenDigest::of(&value);
-        Self::with_digest(value, digest, expires_at)
-    }
-
-    /// As [`new`](Self::new), for who has hashed exactly this text before.
-    pub(crate) fn with_digest(value: impl Into<String>, digest: TokenDigest, expires_at: Timestamp) -> Self {
-        Self(Arc::new(Presented { value: Wiped(value.into().into()), digest, expires_at }))
+        Self(Arc::new(Presented { value: Wiped(value.into().into()), digest: OnceLock::new(), expires_at }))
     }
 
     /// When the token ends.
@@ -198,7 +190,7 @@ impl UserAssertion {
 
     /// What it is filed under.
     pub(crate) fn digest(&self) -> &TokenDigest {
-        &self.0.digest
+        self.0.digest.get_or_init(|| TokenDigest::of(self.expose()))
     }
 
     pub(crate) fn expose(&self) -> &str {

@@ -3,14 +3,14 @@
 //! A token before check 6 is attacker's text. The types keep it so: [`SignedToken`] shows its key id only, and claims
 //! come out of [`SignedToken::verify`] alone.
 
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{Digest, SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use memchr::{memchr_iter, memrchr};
 
 use super::key_set::SigningKey;
 use super::rejection::{Check, TokenRejection, shown};
 use super::strict_json::{self, Json, Object};
-use crate::secret::TokenDigest;
 
 /// Entra's tokens have 1 to 4 KiB, at most about 8 with 200 groups.
 const TOKEN_LIMIT: usize = 16 * 1024;
@@ -38,25 +38,33 @@ pub(super) fn size(token: &str) -> Result<(), TokenRejection> {
     Err(TokenRejection::new(Check::Size, detail))
 }
 
-/// The text of a token, hashed once for both who asks: the signature is one over the hash of what stands before the
-/// last dot, and a token that was verified is remembered by the hash of all of it.
+/// The text of a token in two hashes, each of use to two who ask: what stands before the last dot is what a signature is made
+/// over, and a token that was verified is remembered by it; the rest is the signature that it was remembered with. Both
+/// together are all of the text.
 pub(super) struct Hashes {
     /// Of what is signed.
-    signed: Context,
-    /// Of the whole text.
-    pub whole: TokenDigest,
+    signed: Digest,
+    /// Of the signature, with its dot.
+    signature: Digest,
 }
+
+/// A SHA-256.
+pub(super) type Hash = [u8; 32];
 
 impl Hashes {
     pub fn of(token: &str) -> Self {
-        let (signed, rest) = token.split_at(token.rfind('.').unwrap_or(token.len()));
-        let mut hash = Context::new(&SHA256);
-        hash.update(signed.as_bytes());
-        let signed = hash.clone();
-        hash.update(rest.as_bytes());
-        let mut whole = TokenDigest([0; 32]);
-        whole.0.copy_from_slice(hash.finish().as_ref());
-        Self { signed, whole }
+        let (signed, signature) = token.split_at(memrchr(b'.', token.as_bytes()).unwrap_or(token.len()));
+        Self { signed: digest(&SHA256, signed.as_bytes()), signature: digest(&SHA256, signature.as_bytes()) }
+    }
+
+    /// Of what is signed, and of the signature.
+    pub fn both(&self) -> (Hash, Hash) {
+        let bytes = |hash: &Digest| {
+            let mut bytes = [0; 32];
+            bytes.copy_from_slice(hash.as_ref());
+            bytes
+        };
+        (bytes(&self.signed), bytes(&self.signature))
     }
 }
 
@@ -96,8 +104,8 @@ impl SignedToken {
     }
 
     /// 6. The signature (RFC 7518 §3.3); `hashes` are those of the same text. The payload is what was signed.
-    pub fn verify(self, hashes: Hashes, key: &SigningKey) -> Result<Vec<u8>, TokenRejection> {
-        if key.verifies(&hashes.signed.finish(), &self.signature) {
+    pub fn verify(self, hashes: &Hashes, key: &SigningKey) -> Result<Vec<u8>, TokenRejection> {
+        if key.verifies(&hashes.signed, &self.signature) {
             return Ok(self.payload);
         }
         let detail = format!("expected the signature of the key {}, found another one", shown(&self.kid));
@@ -114,11 +122,9 @@ impl SignedToken {
 
 /// Three parts: two would be an unsigned token, five an encrypted one.
 fn parts(token: &str) -> Result<[&str; 3], TokenRejection> {
-    let mut parts = token.splitn(6, '.');
-    if let (Some(header), Some(payload), Some(signature), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    {
-        return Ok([header, payload, signature]);
+    let mut dots = memchr_iter(b'.', token.as_bytes());
+    if let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) {
+        return Ok([&token[..first], &token[first + 1..second], &token[second + 1..]]);
     }
     Err(match token.splitn(6, '.').count() {
         5 => TokenRejection::new(Check::Shape, "expected a signed token of 3 parts, found an encrypted one (JWE, 5 parts)")
@@ -211,9 +217,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_that_names_a_token_is_that_of_its_whole_text() {
-        for token in ["a.b.c", "a.b.", "", "no dots", "a.b.c.d.e", "."] {
-            assert_eq!(Hashes::of(token).whole, TokenDigest::of(token), "{token}");
+    fn the_hashes_of_a_token_are_those_of_no_other_text() {
+        let tokens =
+            ["a.b.c", "a.b.", "a.b", "", "a.bc", "a.b.cd", "ab.c", "no dots", "a.b.c.d.e", ".", ".."];
+        for (at, token) in tokens.iter().enumerate() {
+            let same: Vec<_> =
+                tokens.map(|other| Hashes::of(other).both() == Hashes::of(token).both()).to_vec();
+            assert_eq!(same.iter().position(|same| *same), Some(at), "{token}");
+            assert_eq!(same.iter().filter(|same| **same).count(), 1, "{token}");
         }
     }
 

@@ -132,7 +132,7 @@ impl IdTokenValidator {
         let Some(FoundKey { key, set }) = keys.find(&signed.kid, now).await? else {
             return Err(signed.unknown_key().into());
         };
-        let payload = signed.verify(Hashes::of(id_token), &key)?;
+        let payload = signed.verify(&Hashes::of(id_token), &key)?;
         let claims = Claims::read(&payload)?;
         let (expected, _) = onboarding::let_in(&set, &claims, self.onboarding.as_ref(), now).await?;
         set.signs(&key, &expected)?;

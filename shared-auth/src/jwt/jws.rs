@@ -25,7 +25,7 @@ pub fn verify_jws(jws: &str, jwks: &str) -> Result<Vec<u8>, TokenRejection> {
     let document: Document = serde_json::from_str(jwks)
         .map_err(|_| TokenRejection::new(Check::Key, "expected a JWK set, found something else"))?;
     match key_set::usable_keys(document).get(&signed.kid) {
-        Some(key) => signed.verify(Hashes::of(jws), key),
+        Some(key) => signed.verify(&Hashes::of(jws), key),
         None => Err(signed.unknown_key()),
     }
 }

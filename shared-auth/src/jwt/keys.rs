@@ -100,8 +100,10 @@ impl SigningKeys {
     /// The version of the keys that are in use; `None` where there are none to rely on. What a version has verified
     /// holds while this answers with it.
     pub(super) fn version(self: &Arc<Self>, now: Timestamp) -> Option<u64> {
-        let set = self.usable(now)?;
-        self.refresh_if_old(&set, now);
+        // Nothing here waits for anything, so the set is looked at where it is.
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let set = known.as_ref().filter(|set| set.age(now) < GOOD_FOR)?;
+        self.refresh_if_old(set, now);
         Some(set.version)
     }
 

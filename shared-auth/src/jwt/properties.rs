@@ -87,7 +87,7 @@ fn verify(set: &KeySet, kid: &str) {
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","kid":"x"}"#);
     let signature = URL_SAFE_NO_PAD.encode([1; 256]);
     let token = format!("{header}.e30.{signature}");
-    let verified = SignedToken::parse(&token).and_then(|signed| signed.verify(Hashes::of(&token), &key));
+    let verified = SignedToken::parse(&token).and_then(|signed| signed.verify(&Hashes::of(&token), &key));
     assert_eq!(verified.map_err(|rejection| rejection.check).err(), Some(Check::Signature));
 }
 

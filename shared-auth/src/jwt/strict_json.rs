@@ -164,24 +164,48 @@ impl<'de> Visitor<'de> for AnyJson {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        let mut all = Vec::with_capacity(24);
+        let mut all = Vec::new();
+        let mut filter = Filter::default();
         while let Some((Name(name), value)) = members.next_entry()? {
-            all.push(Member { tag: tag(&name), name, value });
+            let tag = tag(&name);
+            if filter.may_hold(tag)
+                && all.len() < MANY
+                && all.iter().any(|member: &Member<'_>| member.is_called(tag, &name))
+            {
+                return Err(A::Error::custom(DUPLICATE));
+            }
+            if all.is_empty() {
+                all.reserve(8);
+            }
+            all.push(Member { tag, name, value });
         }
-        match has_duplicate(&all) {
+        match all.len() > MANY && has_duplicate(&all) {
             true => Err(A::Error::custom(DUPLICATE)),
             false => Ok(Json::Object(Object(all))),
         }
     }
 }
 
-fn has_duplicate(members: &[Member<'_>]) -> bool {
-    if members.len() <= 32 {
-        let among = |before: &[Member<'_>], one: &Member<'_>| {
-            before.iter().any(|other| other.is_called(one.tag, &one.name))
-        };
-        return members.iter().enumerate().any(|(at, one)| among(&members[..at], one));
+/// Members up to which each new name is looked for among those before.
+const MANY: usize = 32;
+
+/// The tags that were there before, or most of them: what it does not hold was not there.
+#[derive(Default)]
+struct Filter([u64; 4]);
+
+impl Filter {
+    /// Whether a tag may have been there before; from now on it was.
+    fn may_hold(&mut self, tag: u64) -> bool {
+        let place = tag.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56;
+        let (word, bit) = (&mut self.0[(place >> 6) as usize], 1 << (place & 63));
+        let before = *word & bit != 0;
+        *word |= bit;
+        before
     }
+}
+
+/// The same for any number of them.
+fn has_duplicate(members: &[Member<'_>]) -> bool {
     // Thousands of members (a header is read before its signature is checked) must not cost more for each.
     let mut names: Vec<&str> = members.iter().map(|member| member.name.as_ref()).collect();
     names.sort_unstable();

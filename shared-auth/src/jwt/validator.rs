@@ -16,7 +16,7 @@ use super::key_set::KeySet;
 use super::keys::{FoundKey, SigningKeys};
 use super::onboarding::{self, TenantOnboarding};
 use super::rejection::{Check, TokenRejection, shown};
-use super::verified::{Verified, VerifiedTokens, VerifiedTokensUsage};
+use super::verified::{VerifiedTokens, VerifiedTokensUsage};
 use crate::authority::{Authority, Cloud, Dialect, Expected};
 use crate::clock::SharedClock;
 use crate::config::ApiConfig;
@@ -87,7 +87,14 @@ impl AccessTokenValidator {
     /// cannot be had, so that nothing can be said about the token; answer 503.
     pub async fn validate(&self, token: &str) -> Result<Caller, Error> {
         let span = tracing::debug_span!("validate_token", refused_by = Empty);
-        let outcome = self.inner.examine(token).instrument(span.clone()).await;
+        // 1. Size, before it is even hashed.
+        let outcome = match span.in_scope(|| self.inner.recall(token)) {
+            Ok(Recalled::Caller(caller)) => Ok(caller),
+            Ok(Recalled::Unknown(hashes, now)) => {
+                self.inner.verify(token, hashes, now).instrument(span.clone()).await
+            }
+            Err(rejection) => Err(rejection.into()),
+        };
         match &outcome {
             Ok(_) => self.inner.counters.validated(None),
             Err(Error::InvalidToken(rejection)) => {
@@ -112,19 +119,21 @@ impl AccessTokenValidator {
     }
 }
 
+/// What is known of a token at first glance.
+enum Recalled {
+    Caller(Caller),
+    Unknown(Hashes, Timestamp),
+}
+
 impl Inner {
-    async fn examine(&self, token: &str) -> Result<Caller, Error> {
-        // 1. Size, before it is even hashed.
+    fn recall(&self, token: &str) -> Result<Recalled, TokenRejection> {
         compact::size(token)?;
         let (hashes, now) = (Hashes::of(token), self.clock.now());
-        match self.verified.get(&hashes.whole, now, || self.keys.version(now)) {
-            Some(caller) => Ok(caller),
-            None => self.verify(token, hashes, now).await,
-        }
+        let known = self.verified.get(&hashes, now, || self.keys.version(now));
+        Ok(known.map_or(Recalled::Unknown(hashes, now), Recalled::Caller))
     }
 
     async fn verify(&self, token: &str, hashes: Hashes, now: Timestamp) -> Result<Caller, Error> {
-        let digest = hashes.whole;
         // 2. to 4. Three parts, a header that we understand, RS256; and of 5. that a key is named.
         let signed = SignedToken::parse(token)?;
         // 5. A key that the authority publishes.
@@ -132,7 +141,7 @@ impl Inner {
             return Err(signed.unknown_key().into());
         };
         // 6. Signed by it. From here on the claims are the authority's words.
-        let payload = signed.verify(hashes, &key)?;
+        let payload = signed.verify(&hashes, &key)?;
         // 7. One JSON object, no claim twice or in other letters.
         let claims = Claims::read(&payload)?;
         // 8. Issued for us.
@@ -173,7 +182,7 @@ impl Inner {
                 client_capabilities: claims.strings(Check::Kind, "xms_cc")?,
                 issued_at,
                 expires_at,
-                assertion: UserAssertion::with_digest(token, digest, expires_at),
+                assertion: UserAssertion::new(token, expires_at),
             })),
             // A service principal is its own subject. An ID token's subject is another id than `oid`, so one with app
             // roles in it cannot pass for an application.
@@ -191,7 +200,7 @@ impl Inner {
                 expires_at,
             })),
         };
-        self.verified.insert(digest, Verified { caller: caller.clone(), lifetime, keys: set.version });
+        self.verified.insert(&hashes, caller.clone(), lifetime, set.version);
         Ok(caller)
     }
 

@@ -1,8 +1,8 @@
 //! Tokens that passed every check, remembered: seen again, a token costs a hash.
 //!
-//! An entry is named by the SHA-256 of the whole text, so a token that differs in one byte is another token and is
-//! checked from the beginning. It says for how long and under which keys its outcome holds, and both are asked again at
-//! each use. Refusals are not remembered: whoever has no good token cannot put anything in here.
+//! An entry is named by the SHA-256 of what is signed and holds that of the signature, so a token that differs in one byte is
+//! another token and is checked from the beginning. It says for how long and under which keys its outcome holds, and both
+//! are asked again at each use. Refusals are not remembered: whoever has no good token cannot put anything in here.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use quick_cache::sync::Cache;
 
 use super::caller::Caller;
 use super::claims::Lifetime;
-use crate::secret::TokenDigest;
+use super::compact::{Hash, Hashes};
 
 /// About 10,000 tokens of 2 KiB; the least used give way.
 const LIMIT_BYTES: u64 = 32 * 1024 * 1024;
@@ -21,17 +21,19 @@ const USUAL_TOKEN_BYTES: u64 = 3 * 1024;
 /// The verified tokens of one validator. Another validator has other options, and another one of these.
 #[derive(Debug)]
 pub(super) struct VerifiedTokens {
-    entries: Cache<TokenDigest, Verified, Bytes>,
+    entries: Cache<Hash, Verified, Bytes>,
     limit_bytes: u64,
 }
 
-/// The outcome of the checks, and what it rests on.
+/// The outcome of the checks, and what it rests on. As small as can be: a hit on one of thousands waits for memory.
 #[derive(Debug, Clone)]
-pub(super) struct Verified {
-    pub caller: Caller,
-    pub lifetime: Lifetime,
+struct Verified {
+    caller: Caller,
+    signature: Hash,
+    /// The first second in which it is good, and the one after the last.
+    good: (i64, i64),
     /// The version of the key set that verified it.
-    pub keys: u64,
+    keys: u64,
 }
 
 /// What a validator remembers at the moment.
@@ -62,23 +64,23 @@ impl VerifiedTokens {
 
     /// The caller, if the token was verified with the keys of this version and is still good; otherwise it is
     /// forgotten.
-    pub fn get(
-        &self,
-        token: &TokenDigest,
-        now: Timestamp,
-        keys: impl FnOnce() -> Option<u64>,
-    ) -> Option<Caller> {
-        let verified = self.entries.get(token)?;
+    pub fn get(&self, token: &Hashes, now: Timestamp, keys: impl FnOnce() -> Option<u64>) -> Option<Caller> {
+        let ((signed, signature), now) = (token.both(), now.as_second());
+        // Another signature over the same is not the one that was verified; that one stays.
+        let verified = self.entries.get(&signed).filter(|verified| verified.signature == signature)?;
         // Where there are no keys to rely on, nothing holds that they have said.
-        if Some(verified.keys) == keys() && verified.lifetime.from <= now && now < verified.lifetime.until {
+        if Some(verified.keys) == keys() && verified.good.0 <= now && now < verified.good.1 {
             return Some(verified.caller);
         }
-        self.entries.remove(token);
+        self.entries.remove(&signed);
         None
     }
 
-    pub fn insert(&self, token: TokenDigest, verified: Verified) {
-        self.entries.insert(token, verified);
+    /// `keys`: the version of those that verified it.
+    pub fn insert(&self, token: &Hashes, caller: Caller, lifetime: Lifetime, keys: u64) {
+        let (signed, signature) = token.both();
+        let good = (lifetime.from.as_second(), lifetime.until.as_second());
+        self.entries.insert(signed, Verified { caller, signature, good, keys });
     }
 
     pub fn usage(&self) -> VerifiedTokensUsage {
@@ -94,8 +96,8 @@ impl VerifiedTokens {
 #[derive(Debug, Clone, Copy)]
 struct Bytes;
 
-impl Weighter<TokenDigest, Verified> for Bytes {
-    fn weight(&self, _: &TokenDigest, verified: &Verified) -> u64 {
+impl Weighter<Hash, Verified> for Bytes {
+    fn weight(&self, _: &Hash, verified: &Verified) -> u64 {
         // Digest, places in the tables, the counts of references, the allocator's share.
         const OVERHEAD: usize = 400;
         let caller = match &verified.caller {
