@@ -49,7 +49,10 @@ fn tag(name: &str) -> u64 {
 /// Reads an object. The error names the fault and its place, never a value.
 pub(crate) fn object(bytes: &[u8]) -> Result<Object<'_>, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
-    match serde_json::from_str(text) {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    // Claims have some forty bytes each; what is known of the size is said, so that they are not moved while they are read.
+    let whole = AnyJson { room: text.len() / 32 };
+    match reader.deserialize_any(whole).and_then(|json| reader.end().map(|()| json)) {
         Ok(Json::Object(object)) => Ok(object),
         Ok(_) => Err("it is JSON, but not an object".to_owned()),
         Err(error) if error.is_data() => Err(error.to_string()), // Our own sentence: there is no other kind of it.
@@ -114,11 +117,14 @@ const DUPLICATE: &str = "a member appears twice";
 
 impl<'de> Deserialize<'de> for Json<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyJson)
+        deserializer.deserialize_any(AnyJson { room: 4 })
     }
 }
 
-struct AnyJson;
+struct AnyJson {
+    /// For so many members there is room at once.
+    room: usize,
+}
 
 impl<'de> Visitor<'de> for AnyJson {
     type Value = Json<'de>;
@@ -164,7 +170,7 @@ impl<'de> Visitor<'de> for AnyJson {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        let mut all = Vec::new();
+        let mut all = Vec::with_capacity(self.room);
         let mut filter = Filter::default();
         while let Some((Name(name), value)) = members.next_entry()? {
             let tag = tag(&name);
@@ -173,9 +179,6 @@ impl<'de> Visitor<'de> for AnyJson {
                 && all.iter().any(|member: &Member<'_>| member.is_called(tag, &name))
             {
                 return Err(A::Error::custom(DUPLICATE));
-            }
-            if all.is_empty() {
-                all.reserve(8);
             }
             all.push(Member { tag, name, value });
         }
