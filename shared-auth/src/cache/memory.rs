@@ -65,13 +65,8 @@ impl<K: TokenKind> MemoryCache<K> {
     /// `shared`: there is a level behind this one, whose names for partitions must be understood.
     pub fn new(clock: SharedClock, limit_bytes: u64, shared: bool) -> Self {
         let indexes = Indexes { users: UserIndex::default(), names: shared.then(Names::default) };
-        let partitions = Cache::with(
-            USUAL_PARTITIONS,
-            limit_bytes,
-            Bytes,
-            BuildHasherDefault::default(),
-            indexes.clone(),
-        );
+        let partitions =
+            Cache::with(USUAL_PARTITIONS, limit_bytes, Bytes, BuildHasherDefault::default(), indexes.clone());
         let writers = std::array::from_fn(|_| Mutex::new(()));
         Self {
             shared: Arc::new(Shared {
@@ -265,7 +260,12 @@ impl<K: TokenKind> MemoryCache<K> {
         mut show: impl FnMut(&FiledKey, &[CachedToken<K>], Option<&(RefreshToken, u64)>, Option<&str>),
     ) {
         for (_, partition) in self.shared.partitions.iter() {
-            show(&partition.key, &partition.tokens, partition.refresh_token.as_ref(), partition.user.as_deref());
+            show(
+                &partition.key,
+                &partition.tokens,
+                partition.refresh_token.as_ref(),
+                partition.user.as_deref(),
+            );
         }
     }
 

@@ -72,7 +72,13 @@ impl<K: TokenKind> Clone for Partition<K> {
 impl<K: TokenKind> Partition<K> {
     /// An empty one.
     pub(super) fn new(key: &PartitionKey) -> Self {
-        Self { key: key.to_filed(), mark: Mark::default(), tokens: SmallVec::new(), refresh_token: None, user: None }
+        Self {
+            key: key.to_filed(),
+            mark: Mark::default(),
+            tokens: SmallVec::new(),
+            refresh_token: None,
+            user: None,
+        }
     }
 
     pub(super) fn at(&self, at: usize) -> &CachedToken<K> {
