@@ -110,6 +110,11 @@ impl Browser {
     /// The user's way through Entra's pages: account, password and, the first time, consent.
     pub async fn sign_in_as(&self, name: &str) {
         self.click(&format!("#account-{name}")).await;
+        self.type_password().await;
+    }
+
+    /// The rest of it, where Entra is told who it is.
+    pub async fn type_password(&self) {
         self.type_into("#password", "Passw0rd!lab").await;
         self.click("#sign-in").await;
     }

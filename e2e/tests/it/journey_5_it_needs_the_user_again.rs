@@ -133,7 +133,7 @@ async fn a_revoked_session_is_asked_for_again_and_the_page_works_with_its_script
         }
         browser.until(async || browser.address().await.starts_with(&stack.lab)).await;
         browser.photograph("session-revoked").await;
-        browser.sign_in_as("alice").await;
+        browser.type_password().await;
         assert!(!browser.text(".message").await.is_empty());
         assert_eq!(browser.address().await, format!("{}/messages", stack.web_app));
     }
