@@ -205,6 +205,12 @@ pub(super) const REQUEST: &[Diagnosis] = &[
         "Send the SHA-256 of the verifier in base64url without padding, 43 characters.",
     ),
     d(
+        1002014,
+        "domain_hint and an opaque login_hint must not be sent together.",
+        "The login_hint claim of an ID token names the account already, its domain included.",
+        "Leave domain_hint away.",
+    ),
+    d(
         9002325,
         "The application has to use PKCE.",
         "A single-page application redeems a code that was asked for without a challenge.",
