@@ -32,7 +32,8 @@ pub struct Turn {
 impl Load {
     pub fn new(address: SocketAddr, tokens: &[String]) -> Self {
         let request = |token| {
-            format!("GET /api/profile HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer {token}\r\n\r\n").into_bytes()
+            format!("GET /api/profile HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer {token}\r\n\r\n")
+                .into_bytes()
         };
         Self { address, next: Cell::new(0), requests: tokens.iter().map(request).collect() }
     }

@@ -9,7 +9,11 @@
 //! | `bare.rs` | the same API written by hand |
 //! | `program.rs` | a program under test: when it is ready, its CPU time, its memory |
 //! | `load.rs` | 32 connections that ask for one profile after another |
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot start should say so and stop")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a measurement that cannot start should say so and stop"
+)]
 
 mod bare;
 mod load;
@@ -73,7 +77,9 @@ fn measure(time: Duration, programs: &[String]) {
         println!("| {} | {ready:.0} | {memory:.1} |", case.name);
     }
 
-    println!("\n| users | program | CPU, µs a request | times the first one's | requests/s | p99, ms |\n|---|---|---|---|---|---|");
+    println!(
+        "\n| users | program | CPU, µs a request | times the first one's | requests/s | p99, ms |\n|---|---|---|---|---|---|"
+    );
     for users in SIZES {
         let taking_part: Vec<_> = cases.iter().filter(|case| users <= case.most_users).collect();
         let mut running: Vec<_> = taking_part

@@ -62,7 +62,8 @@ impl Program {
         let mut tree = vec![self.child.id()];
         let mut at = 0;
         while let Some(id) = tree.get(at) {
-            let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+            let children =
+                std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
             tree.extend(children.split_whitespace().map(|id| id.parse::<u32>().unwrap()));
             at += 1;
         }

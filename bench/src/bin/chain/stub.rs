@@ -92,7 +92,8 @@ async fn token(form: web::Form<Form>, state: web::Data<State>) -> impl Responder
     if form.scope.contains("openid") {
         let mut id = claims.clone();
         id["aud"] = CLIENT.into();
-        answer["id_token"] = format!("{}.{}.", encode(json!({"typ": "JWT", "alg": "RS256"})), encode(id)).into();
+        answer["id_token"] =
+            format!("{}.{}.", encode(json!({"typ": "JWT", "alg": "RS256"})), encode(id)).into();
     }
     if form.scope.contains("offline_access") {
         answer["refresh_token"] = "r".repeat(bench::REFRESH_TOKEN_BYTES).into();
