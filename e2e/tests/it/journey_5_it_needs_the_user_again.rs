@@ -110,7 +110,7 @@ async fn a_script_whose_user_cannot_help_is_told_whom_to_ask() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_session_is_asked_for_again_and_the_page_works_with_its_script_and_without() {
+async fn the_pages_own_script_takes_a_new_list_into_the_page() {
     let stack = Stack::start().await;
     stack.reset_the_lab().await;
     let browser = signed_in_as_alice(&stack, "/messages").await;
@@ -120,23 +120,9 @@ async fn a_revoked_session_is_asked_for_again_and_the_page_works_with_its_script
         .run("document.querySelector('h1').textContent = 'old'; window.still = 'here'; arguments[0]();")
         .await;
     browser.click("#refresh").await;
-    browser.until(async || browser.text("h1").await == "Your latest messages").await;
+    let title = "arguments[0](document.querySelector('h1').textContent);";
+    browser.until(async || browser.run(title).await == "Your latest messages").await;
     assert_eq!(browser.run("arguments[0](window.still);").await, "here");
-
-    for with_script in [true, false] {
-        // Her password was changed, say: Graph takes none of the tokens that are in the API's cache, which are older.
-        stack.move_the_labs_clock(2).await;
-        demand(&stack, json!({ "kind": "revoke_sessions", "user": "alice@contoso.test" })).await;
-        match with_script {
-            true => browser.click("#refresh").await,
-            false => browser.go(&format!("{}/messages", stack.web_app)).await,
-        }
-        browser.until(async || browser.address().await.starts_with(&stack.lab)).await;
-        browser.photograph("session-revoked").await;
-        browser.type_password().await;
-        assert!(!browser.text(".message").await.is_empty());
-        assert_eq!(browser.address().await, format!("{}/messages", stack.web_app));
-    }
 
     stack.reset_the_lab().await;
     browser.close().await;
