@@ -18,11 +18,11 @@ fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let number = |at: usize, otherwise| arguments.get(at).map_or(otherwise, |text| text.parse().unwrap());
     let runtime = Runtime::new().unwrap();
-    let (count, calls) = (number(1, 1), number(2, 1_000_000));
     let case = arguments.first().map(String::as_str).unwrap_or_default();
+    let first = if case == "document" { 2 } else { 1 }; // A document names its case after it.
+    let (count, calls) = (number(first, 1), number(first + 1, 1_000_000));
     let took = match case {
         "document" => {
-            let count = arguments[2].parse().unwrap();
             println!("{}", match arguments[1].as_str() {
                 "app" => bench::app_tokens(&bench::tenants(count)),
                 "import" => bench::whole_cache(count),
