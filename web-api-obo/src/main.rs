@@ -47,6 +47,7 @@ fn main() -> ExitCode {
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let client = ConfidentialClient::builder(settings.entra)
+        .client_capabilities(["cp1"]) // Graph may end a session at once: its challenge finds the way to the user.
         .jwks_min_refresh_seconds(settings.api.jwks_min_refresh_seconds)
         .shared_cache(settings.redis.clone())
         .deployment(Deployment::new().api(&settings.api).detect_platform())

@@ -42,6 +42,7 @@ fn main() -> ExitCode {
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let client = ConfidentialClient::builder(settings.entra)
+        .client_capabilities(["cp1"]) // An API may end a session at once: its challenge finds the way to the user.
         .clock_skew_seconds(settings.clock_skew_seconds)
         .jwks_min_refresh_seconds(settings.jwks_min_refresh_seconds)
         .shared_cache(settings.redis.clone())

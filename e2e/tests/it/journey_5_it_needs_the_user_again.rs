@@ -127,3 +127,29 @@ async fn the_pages_own_script_takes_a_new_list_into_the_page() {
     stack.reset_the_lab().await;
     browser.close().await;
 }
+
+/// Her password was changed, say: Graph takes none of the tokens that are in the API's cache, which are older.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_session_is_asked_for_again_and_the_page_works_with_its_script_and_without() {
+    let stack = Stack::start().await;
+    stack.reset_the_lab().await;
+    let browser = signed_in_as_alice(&stack, "/messages").await;
+    assert!(!browser.text(".message").await.is_empty());
+
+    for with_script in [true, false] {
+        stack.move_the_labs_clock(2).await;
+        demand(&stack, json!({ "kind": "revoke_sessions", "user": "alice@contoso.test" })).await;
+        match with_script {
+            true => browser.click("#refresh").await,
+            false => browser.go(&format!("{}/messages", stack.web_app)).await,
+        }
+        browser.until(async || browser.address().await.starts_with(&stack.lab)).await;
+        browser.photograph("session-revoked").await;
+        browser.type_password().await;
+        assert!(!browser.text(".message").await.is_empty());
+        assert_eq!(browser.address().await, format!("{}/messages", stack.web_app));
+    }
+
+    stack.reset_the_lab().await;
+    browser.close().await;
+}

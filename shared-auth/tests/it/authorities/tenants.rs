@@ -197,7 +197,6 @@ async fn a_tenant_that_is_on_no_list_gets_in_if_the_program_says_so_and_while_it
     assert_eq!(times(), 4);
 }
 
-/// Checklist 45.
 #[tokio::test]
 async fn the_address_for_an_administrators_consent_names_the_application_and_leads_back() {
     let lab = EntraLab::start().await.unwrap();
@@ -246,6 +245,7 @@ fn the_list_of_tenants_comes_from_the_environment_and_only_where_there_are_sever
     }
 }
 
+/// Checklist 45.
 #[tokio::test]
 async fn an_api_for_several_tenants_lets_in_those_of_its_list() {
     let (_provider, client) = provider("organizations", &issuer("{tenantid}"), &[TENANT]).await;
