@@ -281,7 +281,7 @@ impl<K: TokenKind> MemoryCache<K> {
         self.change(key, |old| {
             let mut new = old?.clone();
             for token in new.tokens.iter_mut().filter(|token| token.serves(scopes.as_str())) {
-                token.refresh_at = Some(until);
+                *token = token.clone().refreshed_at(Some(until));
             }
             Some(new)
         });

@@ -140,6 +140,10 @@ impl KeyRing {
     }
 
     /// Opens what was sealed for `place`. `None` for anything else, whatever is wrong with it.
+    #[cfg_attr(
+        not(feature = "redis"),
+        allow(dead_code, reason = "everything else opens values in their own buffer")
+    )]
     pub(crate) fn open(&self, place: &[&[u8]], sealed: &[u8]) -> Option<Opened> {
         self.open_after(0, place, sealed.to_vec())
     }

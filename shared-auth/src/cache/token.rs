@@ -16,6 +16,10 @@ const EXPIRY_BUFFER: SignedDuration = SignedDuration::from_mins(5);
 /// corrupt, or the clock was moved.
 const LONGEST_LIFETIME: SignedDuration = SignedDuration::from_hours(48);
 
+/// A time as a hit looks at it: half as long as a [`Timestamp`], and there may be many of them.
+type Milliseconds = i64;
+const NEVER: Milliseconds = Milliseconds::MAX;
+
 /// An access token as it was issued: what everybody shares who gets it, from the first caller to the last hit.
 ///
 /// ```no_run
@@ -44,11 +48,11 @@ pub struct CachedToken<K: TokenKind> {
     pub(crate) exchange: Option<Arc<Exchange>>,
     pub(super) cached_at: Timestamp,
     /// When it was got, or as long before its end as no token lives: before that the clock was moved back.
-    usable_from: Timestamp,
+    usable_from: Milliseconds,
     /// Five minutes before the token ends, or when the assertion ends with which it was got.
-    usable_until: Timestamp,
+    usable_until: Milliseconds,
     /// From then on a successor should be fetched in the background.
-    pub(super) refresh_at: Option<Timestamp>,
+    refresh_at: Milliseconds,
     /// Its user signed out while it was asked for: whoever asked has it, nobody else gets it.
     pub(super) withheld: bool,
 }
@@ -71,8 +75,8 @@ impl<K: TokenKind> CachedToken<K> {
             exchange: None,
             cached_at,
             usable_from: usable_from(cached_at, usable_until),
-            usable_until,
-            refresh_at: None,
+            usable_until: usable_until.as_millisecond(),
+            refresh_at: NEVER,
             withheld: false,
         }
     }
@@ -99,7 +103,7 @@ impl<K: TokenKind> CachedToken<K> {
 
     /// From when on a successor is fetched in the background, if Entra named a time.
     pub fn refresh_on(&self) -> Option<Timestamp> {
-        self.refresh_at
+        (self.refresh_at != NEVER).then(|| time(self.refresh_at))
     }
 
     /// When it was got.
@@ -109,7 +113,8 @@ impl<K: TokenKind> CachedToken<K> {
 
     /// The times that decide about it, beside its expiry.
     pub(super) fn times(&self) -> Times {
-        Times { cached_at: self.cached_at, usable_until: self.usable_until, refresh_at: self.refresh_at }
+        let (usable_until, refresh_at) = (time(self.usable_until), self.refresh_on());
+        Times { cached_at: self.cached_at, usable_until, refresh_at }
     }
 
     pub(super) fn serves(&self, wanted: &str) -> bool {
@@ -120,32 +125,37 @@ impl<K: TokenKind> CachedToken<K> {
     /// The token must not be served after `end`. The five minutes do not apply here: the assertion is not sent again.
     #[must_use]
     pub(crate) fn ending_with(mut self, end: Timestamp) -> Self {
-        self.usable_until = self.usable_until.min(end);
-        self.usable_from = usable_from(self.cached_at, self.usable_until);
+        self.usable_until = self.usable_until.min(end.as_millisecond());
+        self.usable_from = usable_from(self.cached_at, time(self.usable_until));
         self
     }
 
     /// A successor should be fetched from `at` on.
     #[must_use]
     pub(crate) fn refreshed_at(mut self, at: Option<Timestamp>) -> Self {
-        self.refresh_at = at;
+        self.refresh_at = at.map_or(NEVER, Timestamp::as_millisecond);
         self
     }
 
     /// True where the token is good and old enough for a successor.
     pub(crate) fn wants_refresh(&self, now: Timestamp) -> bool {
-        self.refresh_at.is_some_and(|at| at <= now)
+        self.refresh_at != NEVER && self.refresh_at <= now.as_millisecond()
     }
 
     pub(super) fn is_usable(&self, now: Timestamp) -> bool {
+        let now = now.as_millisecond();
         self.usable_from <= now && now < self.usable_until
     }
 }
 
 /// A token from the future means that the clock was moved back: its expiry says nothing any more.
-fn usable_from(cached_at: Timestamp, until: Timestamp) -> Timestamp {
+fn usable_from(cached_at: Timestamp, until: Timestamp) -> Milliseconds {
     let earliest = until.checked_sub(LONGEST_LIFETIME).unwrap_or(Timestamp::MIN);
-    cached_at.max(earliest)
+    cached_at.max(earliest).as_millisecond()
+}
+
+fn time(at: Milliseconds) -> Timestamp {
+    Timestamp::from_millisecond(at).unwrap_or(Timestamp::MAX)
 }
 
 /// When a token was got, until when it may be used, from when on it should be renewed.

@@ -3,6 +3,8 @@
 //! A token before check 6 is attacker's text. The types keep it so: [`SignedToken`] shows its key id only, and claims
 //! come out of [`SignedToken::verify`] alone.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest::{Digest, SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,10 +21,18 @@ const KID_LIMIT: usize = 256;
 /// The members that decide here; another spelling of one of them is refused.
 const DECISIVE: [&str; 8] = ["alg", "b64", "crit", "cty", "enc", "kid", "typ", "zip"];
 
+/// The header of a token that was verified, as it was written. An authority writes the same one for all that it signs with
+/// a key, so the next token's is mostly this, and then it says what this said.
+#[derive(Debug)]
+pub(super) struct Header {
+    text: Box<str>,
+    kid: Arc<str>,
+}
+
 /// A token with a header that we understand, not verified yet.
 #[derive(Debug)]
 pub(super) struct SignedToken {
-    pub kid: String,
+    pub kid: Arc<str>,
     /// Microsoft Graph's tokens have a nonce in the header and cannot be verified by others; worth a hint.
     has_header_nonce: bool,
     payload: Vec<u8>,
@@ -69,11 +79,15 @@ impl Hashes {
 }
 
 impl SignedToken {
-    /// Checks 2 to 4, and of check 5 whether a key is named.
-    pub fn parse(token: &str) -> Result<Self, TokenRejection> {
+    /// Checks 2 to 4, and of check 5 whether a key is named. `known` is a header that passed them.
+    pub fn parse(token: &str, known: Option<&Header>) -> Result<Self, TokenRejection> {
         // 2. Three parts (RFC 7515 §7.1).
-        let [header, payload, signature] = parts(token)?;
-        let header = decode("header", header)?;
+        let [written, payload, signature] = parts(token)?;
+        if let Some(known) = known.filter(|known| *known.text == *written) {
+            let (payload, signature) = (decode("payload", payload)?, decode("signature", signature)?);
+            return Ok(Self { kid: Arc::clone(&known.kid), has_header_nonce: false, payload, signature });
+        }
+        let header = decode("header", written)?;
         let decoded = decode("payload", payload)?;
         let signature = decode("signature", signature)?;
 
@@ -96,6 +110,17 @@ impl SignedToken {
         Ok(Self { kid, has_header_nonce, payload: decoded, signature })
     }
 
+    /// True where its header was the known one.
+    pub fn has(&self, known: &Header) -> bool {
+        Arc::ptr_eq(&self.kid, &known.kid)
+    }
+
+    /// The header of `token`, which is this one and was verified; nothing where the next one's is another anyway.
+    pub fn header(&self, token: &str) -> Option<Header> {
+        let (text, _) = token.split_once('.').filter(|_| !self.has_header_nonce)?;
+        Some(Header { text: text.into(), kid: Arc::clone(&self.kid) })
+    }
+
     /// Check 5 for a key id that the authority does not publish.
     pub fn unknown_key(&self) -> TokenRejection {
         let detail =
@@ -104,9 +129,9 @@ impl SignedToken {
     }
 
     /// 6. The signature (RFC 7518 §3.3); `hashes` are those of the same text. The payload is what was signed.
-    pub fn verify(self, hashes: &Hashes, key: &SigningKey) -> Result<Vec<u8>, TokenRejection> {
+    pub fn verify(&mut self, hashes: &Hashes, key: &SigningKey) -> Result<Vec<u8>, TokenRejection> {
         if key.verifies(&hashes.signed, &self.signature) {
-            return Ok(self.payload);
+            return Ok(std::mem::take(&mut self.payload));
         }
         let detail = format!("expected the signature of the key {}, found another one", shown(&self.kid));
         let rejection = TokenRejection::new(Check::Signature, detail);
@@ -197,13 +222,13 @@ fn understood(header: &Object<'_>) -> Result<(), TokenRejection> {
     }
 }
 
-fn key_id(header: &Object<'_>) -> Result<String, TokenRejection> {
+fn key_id(header: &Object<'_>) -> Result<Arc<str>, TokenRejection> {
     let refuse = |found: &str| {
         let detail = format!("expected a key id (\"kid\") of 1 to {KID_LIMIT} bytes, found {found}");
         Err(TokenRejection::new(Check::Key, detail))
     };
     match header.get("kid") {
-        Some(Json::Text(kid)) if !kid.is_empty() && kid.len() <= KID_LIMIT => Ok(kid.clone().into_owned()),
+        Some(Json::Text(kid)) if !kid.is_empty() && kid.len() <= KID_LIMIT => Ok(Arc::from(&**kid)),
         Some(Json::Text(kid)) => refuse(&format!("one of {} bytes", kid.len())),
         Some(other) => refuse(other.type_name()),
         None => refuse("none"),
@@ -231,8 +256,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_refused_without_a_panic(token in "\\PC{0,300}", parts in "[A-Za-z0-9_-]{0,40}\\.[A-Za-z0-9_-]{0,40}\\.[A-Za-z0-9_-]{0,40}") {
-            prop_assert!(SignedToken::parse(&token).is_err());
-            prop_assert!(SignedToken::parse(&parts).is_err());
+            prop_assert!(SignedToken::parse(&token, None).is_err());
+            prop_assert!(SignedToken::parse(&parts, None).is_err());
         }
     }
 }

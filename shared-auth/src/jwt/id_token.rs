@@ -128,7 +128,7 @@ impl IdTokenValidator {
         // Steps 6 to 8, and step 1: encrypted tokens were not asked for. RS256 by a key of the authority, nothing else.
         let now = self.clock.now();
         compact::size(id_token)?;
-        let signed = SignedToken::parse(id_token)?;
+        let mut signed = SignedToken::parse(id_token, None)?;
         let Some(FoundKey { key, set }) = keys.find(&signed.kid, now).await? else {
             return Err(signed.unknown_key().into());
         };

@@ -21,10 +21,10 @@ use super::rejection::{Check, TokenRejection};
 /// The first check that failed.
 pub fn verify_jws(jws: &str, jwks: &str) -> Result<Vec<u8>, TokenRejection> {
     size(jws)?;
-    let signed = SignedToken::parse(jws)?;
+    let mut signed = SignedToken::parse(jws, None)?;
     let document: Document = serde_json::from_str(jwks)
         .map_err(|_| TokenRejection::new(Check::Key, "expected a JWK set, found something else"))?;
-    match key_set::usable_keys(document).get(&signed.kid) {
+    match key_set::usable_keys(document).get(&*signed.kid) {
         Some(key) => signed.verify(&Hashes::of(jws), key),
         None => Err(signed.unknown_key()),
     }

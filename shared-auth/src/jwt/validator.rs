@@ -3,7 +3,7 @@
 //! The rules are those of RFC 9068 §4 and RFC 8725, with what Entra adds: tenant, token version, the issuer of a key,
 //! and two kinds of callers. How each thing is read stands elsewhere; what is demanded, and in which order, stands here.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::{SignedDuration, Timestamp};
 use tracing::Instrument;
@@ -11,7 +11,7 @@ use tracing::field::Empty;
 
 use super::caller::{AppClaims, Caller, UserClaims};
 use super::claims::Claims;
-use super::compact::{self, Hashes, SignedToken};
+use super::compact::{self, Hashes, Header, SignedToken};
 use super::key_set::KeySet;
 use super::keys::{FoundKey, SigningKeys};
 use super::onboarding::{self, TenantOnboarding};
@@ -56,6 +56,8 @@ struct Inner {
     v1: Option<Cloud>,
     onboarding: Option<TenantOnboarding>,
     verified: VerifiedTokens,
+    /// Of the last token that had another one than the one before.
+    header: RwLock<Option<Arc<Header>>>,
 }
 
 impl AccessTokenValidator {
@@ -76,6 +78,7 @@ impl AccessTokenValidator {
             v1: authority.cloud(),
             onboarding,
             verified: VerifiedTokens::new(config.verified_tokens_bytes),
+            header: RwLock::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -128,20 +131,26 @@ enum Recalled {
 impl Inner {
     fn recall(&self, token: &str) -> Result<Recalled, TokenRejection> {
         compact::size(token)?;
-        let (hashes, now) = (Hashes::of(token), self.clock.now());
+        let (hashes, now) = (Hashes::of(token), self.clock.lately());
         let known = self.verified.get(&hashes, now, || self.keys.version(now));
         Ok(known.map_or(Recalled::Unknown(hashes, now), Recalled::Caller))
     }
 
     async fn verify(&self, token: &str, hashes: Hashes, now: Timestamp) -> Result<Caller, Error> {
         // 2. to 4. Three parts, a header that we understand, RS256; and of 5. that a key is named.
-        let signed = SignedToken::parse(token)?;
+        let known = self.header.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut signed = SignedToken::parse(token, known.as_deref())?;
         // 5. A key that the authority publishes.
         let Some(FoundKey { key, set }) = self.keys.find(&signed.kid, now).await? else {
             return Err(signed.unknown_key().into());
         };
         // 6. Signed by it. From here on the claims are the authority's words.
         let payload = signed.verify(&hashes, &key)?;
+        if known.is_none_or(|known| !signed.has(&known))
+            && let Some(header) = signed.header(token)
+        {
+            *self.header.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(header));
+        }
         // 7. One JSON object, no claim twice or in other letters.
         let claims = Claims::read(&payload)?;
         // 8. Issued for us.

@@ -242,3 +242,28 @@ async fn keys_that_could_not_be_confirmed_for_a_day_vouch_for_nothing() {
     authority.advance_seconds(1);
     user(&authority.validator, &token).await;
 }
+
+/// Every token of a key begins with the same header, which is not read again. It says which key is meant, and no more.
+#[tokio::test]
+async fn a_header_that_was_seen_before_proves_nothing() {
+    let authority = TestAuthority::start().await;
+    let named = header(&json!({"kid": KEY.kid}));
+    let claims = |name: &str| with(&authority.user_claims(), "name", json!(name)).to_string();
+    user(&authority.validator, &KEY.token_with(&named, &claims("first"))).await;
+
+    assert_eq!(
+        user(&authority.validator, &KEY.token_with(&named, &claims("second"))).await.name.as_deref(),
+        Some("second")
+    );
+    let foreign = FOREIGN_KEY.token_with(&named, &claims("third"));
+    assert_eq!(authority.rejection("signed by another key", &foreign).await.check.name(), "signature");
+    let garbage = FOREIGN_KEY.token_with(&named, "{");
+    assert_eq!(authority.rejection("not even claims", &garbage).await.check.name(), "signature");
+
+    // Another key signs now, and then the first one is withdrawn.
+    authority.publish(&[FOREIGN_KEY.jwk()]);
+    reload_keys(&authority).await;
+    user(&authority.validator, &FOREIGN_KEY.token(&authority.user_claims())).await;
+    let withdrawn = KEY.token_with(&named, &claims("fourth"));
+    assert_eq!(authority.rejection("a withdrawn key", &withdrawn).await.check.name(), "key");
+}
