@@ -211,6 +211,12 @@ pub(super) const REQUEST: &[Diagnosis] = &[
         "Leave domain_hint away.",
     ),
     d(
+        90005,
+        "sid and login_hint must not be sent together.",
+        "Both name the account that signs in silently, and they could name two.",
+        "Send one of them.",
+    ),
+    d(
         9002325,
         "The application has to use PKCE.",
         "A single-page application redeems a code that was asked for without a challenge.",
