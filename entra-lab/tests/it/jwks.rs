@@ -49,6 +49,7 @@ async fn the_keys_stay_the_same_and_have_no_private_part() {
     assert_eq!(get(&format!("{}/{TENANT}/discovery/v2.0/keys", lab.url())).await.body, first);
 }
 
+/// Checklist 161.
 #[tokio::test]
 async fn the_published_keys_verify_id_tokens_and_access_tokens() {
     let lab = lab().await;

@@ -193,7 +193,6 @@ mod tests {
         assert_eq!(second.await.unwrap(), (7, false));
     }
 
-    /// Checklist 103.
     #[tokio::test]
     async fn what_all_have_left_is_begun_afresh_by_the_next_caller() {
         let (flights, begun) = (Flights::<u8>::default(), Arc::new(AtomicUsize::new(0)));
@@ -219,6 +218,7 @@ mod tests {
         assert_eq!(flights.join("key".into(), async { Ok(1) }).await.unwrap(), (1, true));
     }
 
+    /// Checklist 103.
     #[tokio::test]
     async fn different_keys_do_not_wait_for_each_other() {
         let flights = Flights::<u8>::default();
