@@ -30,7 +30,7 @@ async fn what_msal_python_writes_is_used_here() {
 #[tokio::test]
 async fn what_msal_node_writes_is_used_here() {
     let lab = lab().await;
-    theirs_is_used_here(&lab, Peer::start(&lab, tools::node("msal_node.mjs", "@azure/msal-node", "7.2.1")))
+    theirs_is_used_here(&lab, Peer::start(&lab, tools::node("msal_node.mjs", &["@azure/msal-node@7.2.1"])))
         .await;
 }
 
@@ -44,7 +44,7 @@ async fn msal_python_uses_what_is_written_here() {
 #[tokio::test]
 async fn msal_node_uses_what_is_written_here() {
     let lab = lab().await;
-    let peer = Peer::start(&lab, tools::node("msal_node.mjs", "@azure/msal-node", "7.2.1"));
+    let peer = Peer::start(&lab, tools::node("msal_node.mjs", &["@azure/msal-node@7.2.1"]));
     let host = lab.https_url().replace("https://", "");
     ours_is_used_there(&lab, peer, &MsalExport::new().environment(host)).await;
 }
