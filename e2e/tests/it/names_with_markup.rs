@@ -8,6 +8,9 @@ use crate::visitor::Visitor;
 /// Text, an attribute's end, two kinds of templates and a picture that runs a script.
 const NAME: &str = r#"<script>alert(1)</script>"'><img src=x onerror=alert(2)>{{7*7}}${7*7}{% raw %}"#;
 
+/// The site's own: a file, for nothing that stands in a page is ever run.
+const OWN_SCRIPT: &str = r#"<script src="/assets/refresh.js" defer></script>"#;
+
 /// Checklist 70, 92.
 #[tokio::test(flavor = "multi_thread")]
 async fn names_with_markup_are_text_on_every_page_and_no_page_holds_a_token() {
@@ -35,8 +38,9 @@ async fn names_with_markup_are_text_on_every_page_and_no_page_holds_a_token() {
             "{path} does not show the name: {}",
             page.text
         );
+        let theirs = page.text.replace(OWN_SCRIPT, "");
         for markup in ["<script", "<img src=x", "onerror=alert(2)>", "\"'>", "eyJ"] {
-            assert!(!page.text.contains(markup), "{path} holds {markup}: {}", page.text);
+            assert!(!theirs.contains(markup), "{path} holds {markup}: {}", page.text);
         }
         assert!(
             page.text.contains("{{7*7}}") && !page.text.contains("49{%"),
