@@ -13,7 +13,7 @@ const AT_ONCE: usize = 200;
 
 /// Checklist 157.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_requests_at_once_take_three_connections_each_and_share_those_to_redis() {
+async fn two_hundred_requests_at_once_take_five_connections_each_at_most_and_share_those_to_redis() {
     if is_compose() {
         return; // Whose files those of a container are is its engine's affair.
     }
@@ -43,10 +43,10 @@ async fn two_hundred_requests_at_once_take_three_connections_each_and_share_thos
         for request in requests {
             assert_eq!(request.await.unwrap(), 200);
         }
-        // One to its caller; two to Graph, since the HTTP client begins one while it waits for another to be free; and a
-        // few of the process's own.
+        // One from its caller and one to Graph; as many again, since an HTTP client begins a connection while it waits for
+        // another to be free; and one that is just being closed.
         assert!(most > before + AT_ONCE / 2, "round {round}: {most} files, so they were not there at once");
-        assert!(most <= before + 3 * AT_ONCE + 50, "round {round}: {most} files, {before} before");
+        assert!(most <= before + 5 * AT_ONCE + 50, "round {round}: {most} files, {before} before");
         // The API and the web app: one for all calls and one that listens, each.
         assert!(redis.clients() <= 6, "{} connections to Redis", redis.clients());
     }
