@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::support::{
-    self, ALICE, API, API_SCOPE, App, Browser, DAEMON, GRAPH, Json, OBO, PASSWORD, TENANT, WEB_APP,
+    self, ALICE, API, API_SCOPE, App, Browser, DAEMON, GRAPH, Json, OBO, PASSWORD, TENANT, TOOL, WEB_APP,
     authorize_url, form, lab, token, token_at, tokens,
 };
 
@@ -141,13 +141,8 @@ async fn observe(lab: &EntraLab, row: &Row) -> String {
 async fn throw(lab: &EntraLab, control: &str, body: &str) {
     let client = support::client();
     let request = if control == "graph" {
-        let tool = App {
-            id: "c0ffee00-0000-4000-8000-000000009000",
-            secret: "lab-secret-registration-tool",
-            redirect_uri: "",
-        };
         let rest = [("grant_type", "client_credentials"), ("scope", GRAPH_DEFAULT)];
-        let token = token(lab, &form(&tool, &rest)).await;
+        let token = token(lab, &form(&TOOL, &rest)).await;
         let url = format!("{}/applications(appId='{}')", lab.graph_url(), API.id);
         client.patch(url).bearer_auth(token.text("access_token"))
     } else {

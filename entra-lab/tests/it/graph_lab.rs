@@ -11,7 +11,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 
-use crate::support::{self, App, DAEMON, Json};
+use crate::support::{self, App, DAEMON, Json, TOOL};
 
 pub const ALICE: &str = "a0000000-0000-4000-8000-00000000000a";
 pub const BOB: &str = "b0000000-0000-4000-8000-00000000000b";
@@ -116,12 +116,7 @@ impl GraphLab {
 
     /// The seed's tool for registrations.
     pub async fn tool_token(&self) -> String {
-        let tool = App {
-            id: "c0ffee00-0000-4000-8000-000000009000",
-            secret: "lab-secret-registration-tool",
-            redirect_uri: "",
-        };
-        self.client_credentials(&tool, "https://graph.microsoft.com/.default").await
+        self.client_credentials(&TOOL, "https://graph.microsoft.com/.default").await
     }
 
     pub async fn send(&self, method: Method, token: &str, path: &str) -> Answer {

@@ -149,13 +149,8 @@ async fn six_groups_fit_and_of_more_such_a_token_says_only_that_there_are_some()
 #[tokio::test]
 async fn a_registration_tool_switches_them_on() {
     let lab = support::lab().await;
-    let tool = support::App {
-        id: "c0ffee00-0000-4000-8000-000000009000",
-        secret: "lab-secret-registration-tool",
-        redirect_uri: "",
-    };
     let rest = [("grant_type", "client_credentials"), ("scope", "https://graph.microsoft.com/.default")];
-    let token = support::token(&lab, &support::form(&tool, &rest)).await;
+    let token = support::token(&lab, &support::form(&support::TOOL, &rest)).await;
     let url = format!("{}/applications(appId='{}')", lab.graph_url(), WEB_APP.id);
     let settings = json!({ "enableIdTokenIssuance": true, "enableAccessTokenIssuance": false });
     let change = json!({ "web": { "implicitGrantSettings": settings } });

@@ -4,7 +4,7 @@ use entra_lab::{DEFAULT_SEED, EntraLab, PolicyChange};
 use serde_json::{Value, json};
 
 use crate::support::{
-    self, ALICE, API, API_SCOPE, App, Browser, DAEMON, DESKTOP, GRAPH, OTHER_API_SCOPE, TENANT, WEB_APP,
+    self, ALICE, API, API_SCOPE, Browser, DAEMON, DESKTOP, GRAPH, OTHER_API_SCOPE, TENANT, TOOL, WEB_APP,
     authorize_url, claims, client, form, lab, redeem, token, tokens,
 };
 
@@ -94,14 +94,9 @@ async fn how_somebody_signed_in_stands_in_version_1_tokens_only() {
 #[tokio::test]
 async fn a_registration_tool_asks_for_claims_of_each_kind_of_token() {
     let lab = lab().await;
-    let tool = App {
-        id: "c0ffee00-0000-4000-8000-000000009000",
-        secret: "lab-secret-registration-tool",
-        redirect_uri: "",
-    };
     let scope = format!("{GRAPH}/.default");
     let rest = [("grant_type", "client_credentials"), ("scope", scope.as_str())];
-    let admin = token(&lab, &form(&tool, &rest)).await;
+    let admin = token(&lab, &form(&TOOL, &rest)).await;
     let wanted = json!({ "optionalClaims": {
         "accessToken": [{ "name": "idtyp", "additionalProperties": ["include_user_token"] }],
         "idToken": [{ "name": "upn" }, { "name": "a claim that the lab does not know" }],

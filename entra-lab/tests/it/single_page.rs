@@ -10,8 +10,8 @@ use reqwest::header::HeaderMap;
 use serde_json::json;
 
 use crate::support::{
-    self, ALICE, API_SCOPE, App, Browser, DAEMON, GRAPH, Json, TENANT, WEB_APP, authorize_url, client, form,
-    lab, redeem,
+    self, ALICE, API_SCOPE, App, Browser, DAEMON, GRAPH, Json, TENANT, TOOL, WEB_APP, authorize_url, client,
+    form, lab, redeem,
 };
 
 const PAGE: App =
@@ -189,14 +189,9 @@ async fn graph_lets_a_page_read_its_answers_and_the_controls_do_not() {
 #[tokio::test]
 async fn a_registration_tool_registers_a_page_beside_a_server() {
     let lab = lab().await;
-    let tool = App {
-        id: "c0ffee00-0000-4000-8000-000000009000",
-        secret: "lab-secret-registration-tool",
-        redirect_uri: "",
-    };
     let scope = format!("{GRAPH}/.default");
     let rest = [("grant_type", "client_credentials"), ("scope", scope.as_str())];
-    let token = support::token(&lab, &form(&tool, &rest)).await;
+    let token = support::token(&lab, &form(&TOOL, &rest)).await;
     let url = format!("{}/applications(appId='{}')", lab.graph_url(), WEB_APP.id);
     let change = json!({ "spa": { "redirectUris": ["https://portal.contoso.test/app"] } });
     let request = client().patch(&url).bearer_auth(token.text("access_token")).json(&change);

@@ -42,6 +42,12 @@ pub const DESKTOP: App =
     App { id: "c0ffee00-0000-4000-8000-000000006000", secret: "", redirect_uri: "http://localhost" };
 pub const OTHER_API: App =
     App { id: "c0ffee00-0000-4000-8000-000000007000", secret: "lab-secret-other-api", redirect_uri: "" };
+/// What registers applications.
+pub const TOOL: App = App {
+    id: "c0ffee00-0000-4000-8000-000000009000",
+    secret: "lab-secret-registration-tool",
+    redirect_uri: "",
+};
 
 /// An answer with a JSON body.
 #[derive(Debug)]
