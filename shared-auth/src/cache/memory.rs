@@ -384,7 +384,7 @@ impl<K: TokenKind> Shared<K> {
         removed.is_some()
     }
 
-    fn is_stale(&self, number: u64) {
+    fn mark_stale(&self, number: u64) {
         let _alone = self.writer(number);
         if let Some(partition) = self.partitions.get(&number) {
             partition.mark.stale.store(true, Ordering::Relaxed);
@@ -422,12 +422,12 @@ impl<K: TokenKind> Listener for Shared<K> {
 
     fn changed(&self, partition: Id) {
         if let Some(number) = self.indexes.named(partition) {
-            self.is_stale(number);
+            self.mark_stale(number);
         }
     }
 
     fn anything_may_have_changed(&self) {
-        self.partitions.iter().for_each(|(number, _)| self.is_stale(number));
+        self.partitions.iter().for_each(|(number, _)| self.mark_stale(number));
     }
 }
 
