@@ -1,6 +1,5 @@
 //! A real, headless Chromium with the verbs of a person: open, click, type, read, look.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -20,7 +19,7 @@ pub struct Browser {
 impl Browser {
     /// A browser of its own: no cookies, no history.
     pub async fn open() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = entra_lab::free_port().unwrap();
         let chromedriver = Command::new("chromedriver")
             .arg(format!("--port={port}"))
             .stdout(Stdio::null())

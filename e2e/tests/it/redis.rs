@@ -1,15 +1,11 @@
 //! A Redis of a test's own, for what several processes share.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
 /// The keys that seal what lies there.
 pub const KEYS: &str = "YSBrZXkgZm9yIHRoZSBsYWIgb25seSwgMzIgYnl0ZXM=";
-
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// Killed when it is dropped.
 pub struct Redis {
@@ -19,7 +15,7 @@ pub struct Redis {
 
 impl Redis {
     pub fn start() -> Self {
-        let free = free_port();
+        let free = entra_lab::free_port().unwrap();
         let process = Command::new("redis-server")
             .args(["--port", &free.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .stdout(Stdio::null())

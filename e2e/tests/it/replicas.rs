@@ -3,7 +3,7 @@
 use entra_lab::EntraLab;
 
 use crate::browser::Browser;
-use crate::redis::{KEYS, Redis, free_port};
+use crate::redis::{KEYS, Redis};
 use crate::stack::{Stack, compose, is_compose};
 use crate::visitor::{Figures, Visitor};
 
@@ -43,7 +43,7 @@ async fn two_hundred_users() {
     let lab = EntraLab::builder().seed_toml(&crowd()).start().await.unwrap();
     let shared = [("REDIS_URL", redis.url.as_str()), ("CACHE_KEYS", KEYS), ("RUST_LOG", "warn")];
     let one = Stack::at(lab, &shared);
-    let listen = format!("127.0.0.1:{}", free_port());
+    let listen = format!("127.0.0.1:{}", entra_lab::free_port().unwrap());
     let public = [("PUBLIC_URL", one.web_app.as_str()), ("LISTEN_ADDR", &listen)];
     let _other = one.beside(&shared, &[&shared[..], &public].concat());
     let sites = [one.web_app.clone(), format!("http://{listen}")];

@@ -88,8 +88,8 @@ async fn a_lab_with_a_wrong_seed_does_not_start() {
 
 #[tokio::test]
 async fn a_lab_on_a_used_port_does_not_start() {
-    let lab = EntraLab::start().await.unwrap();
-    let port = lab.url().rsplit_once(':').unwrap().1.parse().unwrap();
+    let port = entra_lab::free_port().unwrap();
+    let lab = EntraLab::builder().port(port).start().await.unwrap();
     let result = EntraLab::builder().port(port).start().await;
     assert!(matches!(result, Err(StartError::Bind { .. })), "{result:?}");
     drop(lab);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-use super::{RedisServer, cli, free_port, until};
+use super::{RedisServer, cli, until};
 
 /// Three masters that share the slots.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Cluster {
         let folder = tempfile::tempdir().unwrap();
         let mut nodes = Vec::new();
         for number in 0..3 {
-            let (file, bus) = (format!("nodes-{number}.conf"), free_port().to_string());
+            let (file, bus) = (format!("nodes-{number}.conf"), entra_lab::free_port().unwrap().to_string());
             let options =
                 ["--cluster-enabled", "yes", "--cluster-config-file", &file, "--cluster-port", &bus];
             let folder = ["--dir", folder.path().to_str().unwrap(), "--cluster-node-timeout", "2000"];

@@ -4,7 +4,6 @@
 mod cluster;
 mod sentinels;
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -31,7 +30,7 @@ impl RedisServer {
 
     /// With more options; `TLS` stands for a second free port.
     pub async fn start_with(options: &[&str]) -> Self {
-        let (port, tls_port) = (free_port(), free_port().to_string());
+        let (port, tls_port) = (entra_lab::free_port().unwrap(), entra_lab::free_port().unwrap().to_string());
         let options: Vec<_> =
             options.iter().map(|word| if *word == "TLS" { tls_port.as_str() } else { word }).collect();
         let process = spawn(port, &options);
@@ -156,10 +155,6 @@ impl RedisServer {
         let done = Command::new("kill").arg(signal).arg(self.process.id().to_string()).status().unwrap();
         assert!(done.success());
     }
-}
-
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn spawn(port: u16, options: &[&str]) -> Child {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-use super::{RedisServer, cli, free_port, until};
+use super::{RedisServer, cli, until};
 
 /// The password of a master that has one, and those of its sentinels: for whoever says no name, and for `watcher`.
 const OF_THE_MASTER: &str = "m4ster";
@@ -55,7 +55,7 @@ impl Sentinels {
         let mut sentinels = Vec::new();
         for number in 0..3 {
             let file = folder.path().join(format!("sentinel-{number}.conf"));
-            let own = free_port();
+            let own = entra_lab::free_port().unwrap();
             let mut text = format!(
                 "port {own}\nbind 127.0.0.1\ndir {}\nsentinel monitor mymaster 127.0.0.1 {port} 2\n\
                  sentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 5000\n",

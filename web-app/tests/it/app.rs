@@ -57,8 +57,8 @@ impl WebApp {
         let lab = EntraLab::start().await.unwrap();
         let mut command = command_for(&lab);
         // The line that is waited for names the public address; with one that is set, the port has to be known before.
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        command.env("LISTEN_ADDR", free.to_string());
+        let free = format!("127.0.0.1:{}", entra_lab::free_port().unwrap());
+        command.env("LISTEN_ADDR", &free);
         let mut child = command.envs(settings.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let url = lines
