@@ -15,9 +15,14 @@ use jiff::Timestamp;
 use zeroize::optimization_barrier;
 
 /// Text that is wiped when it is dropped: all of it at once, for a token has kilobytes, and byte by byte they take longer
-/// than everything else that is done with them.
-#[derive(Clone)]
+/// than everything else that is done with them. It is not copied: whoever shares it holds the same one.
 struct Wiped(Box<str>);
+
+impl Wiped {
+    fn new(text: impl Into<String>) -> Self {
+        Self(text.into().into())
+    }
+}
 
 impl Drop for Wiped {
     fn drop(&mut self) {
@@ -51,13 +56,13 @@ macro_rules! secret {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone)]
-        pub struct $name(Wiped);
+        pub struct $name(Arc<Wiped>);
 
         impl $name {
             /// Wraps the value; from here on it is not printed.
             #[allow(dead_code, reason = "not every secret is made by every build")]
             pub fn new(value: impl Into<String>) -> Self {
-                Self(Wiped(value.into().into()))
+                Self(Arc::new(Wiped::new(value)))
             }
 
             #[allow(dead_code, reason = "not every secret is sent by every build")]
@@ -180,7 +185,7 @@ struct Presented {
 impl UserAssertion {
     /// Wraps a token that has been checked, with its `exp`.
     pub fn new(value: impl Into<String>, expires_at: Timestamp) -> Self {
-        Self(Arc::new(Presented { value: Wiped(value.into().into()), digest: OnceLock::new(), expires_at }))
+        Self(Arc::new(Presented { value: Wiped::new(value), digest: OnceLock::new(), expires_at }))
     }
 
     /// When the token ends.
@@ -274,7 +279,7 @@ pub struct AccessToken<K: TokenKind> {
 impl<K: TokenKind> AccessToken<K> {
     /// Wraps a token that came from elsewhere.
     pub fn new(value: impl Into<String>) -> Self {
-        Self { value: Arc::new(Wiped(value.into().into())), kind: PhantomData }
+        Self { value: Arc::new(Wiped::new(value)), kind: PhantomData }
     }
 
     /// The token as it goes into an `Authorization` header. Keep it out of logs, pages and errors.

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use base64::Engine;
@@ -149,10 +149,8 @@ impl<'a> PartitionRef<'a> {
 
     /// The key to be kept.
     pub fn to_key(&self) -> PartitionKey {
-        let tenant = self.tenant.as_bytes();
-        let id = outside(self.owner, self.kind, tenant, self.name);
-        let text = [tenant, self.name, &id.0].concat().into();
-        PartitionKey { owner: Arc::clone(self.owner), kind: self.kind, tenant_ends: self.tenant.len(), text }
+        let filed = FiledKey::new(self.owner, self.kind, self.tenant.as_bytes(), self.name);
+        PartitionKey(Arc::new(Named { filed, id: OnceLock::new() }))
     }
 }
 
@@ -184,29 +182,31 @@ fn same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && (one.is_empty() || one == other)
 }
 
-/// The hash that stands for a partition outside of this process.
-fn outside(owner: &Owner, kind: Kind, tenant: &[u8], name: &[u8]) -> Id {
-    let Owner { environment, client_id, .. } = owner;
-    Id::of(&[kind.name().as_bytes(), environment.as_bytes(), tenant, client_id.as_bytes(), name])
-}
-
 /// What is filed in a partition, for who writes it out. Long-running processes are nobody's but their holder's.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Filed<'a> {
     App { tenant: &'a str },
-    Account { tenant: &'a str, home_account_id: String },
+    Account { tenant: &'a str, home_account_id: &'a str },
     Assertion { tenant: &'a str, hash: String },
 }
 
-/// Names a partition of a cache. Clones share the text.
+/// Names a partition of a cache. Clones share the name.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct PartitionKey {
-    owner: Arc<Owner>,
-    kind: Kind,
-    tenant_ends: usize,
-    /// Tenant, name and, as it is asked for several times wherever a level is shared, the hash of all: in one piece.
-    text: Arc<[u8]>,
+pub(crate) struct PartitionKey(Arc<Named>);
+
+struct Named {
+    filed: FiledKey,
+    /// Made when it is wanted: once for a partition that lies in a shared level, and never for most others.
+    id: OnceLock<Id>,
 }
+
+impl PartialEq for Named {
+    fn eq(&self, other: &Self) -> bool {
+        self.filed == other.filed
+    }
+}
+
+impl Eq for Named {}
 
 impl PartitionKey {
     /// The key of one request for tokens within the partition.
@@ -220,44 +220,31 @@ impl PartitionKey {
 
     /// What the partition is called outside this process: a hash, for the key names the user.
     pub fn id(&self) -> Id {
-        let mut id = [0; ID];
-        id.copy_from_slice(&self.text[self.text.len() - ID..]);
-        Id(id)
+        *self.0.id.get_or_init(|| self.0.filed.id())
     }
 
     /// The key as an entry holds it.
     pub fn to_filed(&self) -> FiledKey {
-        let (owner, kind, tenant_ends) = (Arc::clone(&self.owner), self.kind, self.tenant_ends);
-        let own = self.name().strip_suffix(self.tenant()).filter(|_| tenant_ends > 0);
-        let mut text = SmallVec::from_slice(self.tenant());
-        text.extend_from_slice(own.unwrap_or(self.name()));
-        FiledKey { owner, kind, ends_with_tenant: own.is_some(), tenant_ends, text }
-    }
-
-    fn tenant(&self) -> &[u8] {
-        &self.text[..self.tenant_ends]
-    }
-
-    fn name(&self) -> &[u8] {
-        &self.text[self.tenant_ends..self.text.len() - ID]
+        self.0.filed.clone()
     }
 }
 
 impl Equivalent<FiledKey> for PartitionKey {
     fn equivalent(&self, key: &FiledKey) -> bool {
-        key.is(&self.owner, self.kind, self.tenant(), self.name())
+        self.0.filed == *key
     }
 }
 
 /// The key that an entry holds, within itself: with many entries, what a look-up takes time for is its way to them.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
+#[repr(C)]
 pub(crate) struct FiledKey {
     owner: Arc<Owner>,
+    tenant_starts: usize,
     kind: Kind,
-    /// The name goes on with the tenant once more, as that of an account does whose home it is.
+    /// The name ends with the tenant, as that of an account does whose home it is: it is all of the text.
     ends_with_tenant: bool,
-    tenant_ends: usize,
-    /// Tenant and name.
+    /// Name and tenant.
     text: SmallVec<[u8; INLINE]>,
 }
 
@@ -265,25 +252,38 @@ pub(crate) struct FiledKey {
 const INLINE: usize = 80;
 
 impl FiledKey {
+    fn new(owner: &Arc<Owner>, kind: Kind, tenant: &[u8], name: &[u8]) -> Self {
+        let before = name.strip_suffix(tenant);
+        let mut text = SmallVec::from_slice(before.unwrap_or(name));
+        let tenant_starts = text.len();
+        text.extend_from_slice(tenant);
+        Self { owner: Arc::clone(owner), tenant_starts, kind, ends_with_tenant: before.is_some(), text }
+    }
+
     #[inline]
     fn is(&self, owner: &Arc<Owner>, kind: Kind, tenant: &[u8], name: &[u8]) -> bool {
-        let (own_tenant, own_name) = self.text.split_at(self.tenant_ends);
-        let (start, end) = name.split_at(own_name.len().min(name.len()));
-        let expected = if self.ends_with_tenant { own_tenant } else { &[] };
         self.kind == kind
-            && same(own_name, start)
-            && same(expected, end)
-            && same(own_tenant, tenant)
+            && same(self.name(), name)
+            && same(self.tenant(), tenant)
             && (Arc::ptr_eq(&self.owner, owner) || self.owner == *owner)
+    }
+
+    fn name(&self) -> &[u8] {
+        let (before, _) = self.text.split_at(self.tenant_starts);
+        if self.ends_with_tenant { &self.text } else { before }
+    }
+
+    fn tenant(&self) -> &[u8] {
+        let (_, tenant) = self.text.split_at(self.tenant_starts);
+        tenant
     }
 
     /// What is filed here: the tenant, and whose.
     pub fn filed(&self) -> Option<Filed<'_>> {
-        let (tenant, name) = self.parts();
-        let tenant = std::str::from_utf8(tenant).ok()?;
+        let (tenant, name) = (std::str::from_utf8(self.tenant()).ok()?, self.name());
         Some(match self.kind {
             Kind::App => Filed::App { tenant },
-            Kind::Account => Filed::Account { tenant, home_account_id: String::from_utf8(name).ok()? },
+            Kind::Account => Filed::Account { tenant, home_account_id: std::str::from_utf8(name).ok()? },
             Kind::Assertion => Filed::Assertion { tenant, hash: URL_SAFE_NO_PAD.encode(name) },
             Kind::LongRunning => return None,
         })
@@ -291,13 +291,10 @@ impl FiledKey {
 
     /// What the partition is called outside this process.
     pub fn id(&self) -> Id {
-        let (tenant, name) = self.parts();
-        outside(&self.owner, self.kind, tenant, &name)
-    }
-
-    fn parts(&self) -> (&[u8], Vec<u8>) {
-        let (tenant, name) = self.text.split_at(self.tenant_ends);
-        (tenant, [name, if self.ends_with_tenant { tenant } else { &[] }].concat())
+        let Owner { environment, client_id, .. } = &*self.owner;
+        let (kind, environment, client_id) =
+            (self.kind.name().as_bytes(), environment.as_bytes(), client_id.as_bytes());
+        Id::of(&[kind, environment, self.tenant(), client_id, self.name()])
     }
 
     /// Bytes beside the entry, for the memory limit.
@@ -314,13 +311,14 @@ impl fmt::Debug for FiledKey {
 
 impl Hash for PartitionKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        hash(&self.owner, self.kind, self.tenant(), self.name(), state);
+        let FiledKey { owner, kind, .. } = &self.0.filed;
+        hash(owner, *kind, self.0.filed.tenant(), self.0.filed.name(), state);
     }
 }
 
 impl fmt::Debug for PartitionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PartitionKey").field(&self.kind.name()).field(&self.id().text()).finish()
+        f.debug_tuple("PartitionKey").field(&self.0.filed.kind.name()).field(&self.id().text()).finish()
     }
 }
 
@@ -415,7 +413,7 @@ mod tests {
 
     #[test]
     fn a_key_tells_what_is_filed_under_it() {
-        let filed = Filed::Account { tenant: "tenant", home_account_id: "u.t".to_owned() };
+        let filed = Filed::Account { tenant: "tenant", home_account_id: "u.t" };
         assert_eq!(account("e", "tenant", "c", "u.t").to_filed().filed(), Some(filed));
 
         let owner = Owner::new("e", "c");

@@ -97,10 +97,7 @@ impl<K: TokenKind> MemoryCache<K> {
 
     /// True where there is a token that would serve, had it not ended.
     pub fn has_ended(&self, partition: &PartitionKey, scopes: &Scopes, now: Timestamp) -> bool {
-        let partition = self.shared.get(partition);
-        partition.is_some_and(|here| {
-            here.tokens.iter().any(|token| token.serves(scopes.as_str()) && !token.is_usable(now))
-        })
+        self.shared.get(partition).is_some_and(|here| here.has_ended(scopes.as_str(), now))
     }
 
     /// As [`token`](Self::token), even where another replica may know better.
@@ -120,12 +117,12 @@ impl<K: TokenKind> MemoryCache<K> {
 
     /// The refresh token with its time.
     pub fn dated_refresh_token(&self, partition: &PartitionKey) -> Option<(RefreshToken, u64)> {
-        self.shared.get(partition)?.refresh_token.clone()
+        self.shared.get(partition)?.refresh_token().cloned()
     }
 
     /// Whose partition it is.
     pub fn user(&self, partition: &PartitionKey) -> Option<Arc<str>> {
-        self.shared.get(partition)?.user.clone()
+        self.shared.get(partition)?.user().cloned()
     }
 
     /// Stores a token; it replaces those whose scopes it overlaps. `None` keeps the refresh token, and the user, that
@@ -158,19 +155,19 @@ impl<K: TokenKind> MemoryCache<K> {
         self.settle(&mut token);
         let (now, mut withheld) = (self.shared.clock.now(), false);
         let kept = self.change(key, |old| {
-            let whose = user.as_deref().or_else(|| old?.user.as_deref());
-            let names = [Some(key.id()), whose.map(user_name)];
+            let whose = user.as_ref().or_else(|| old?.user());
+            let names = [Some(key.id()), whose.map(|user| user_name(user))];
             if names.into_iter().flatten().any(|name| self.shared.removed_since(removals, name)) {
                 withheld = true;
                 return None;
             }
             let mut new = old.cloned().unwrap_or_else(|| Partition::new(key));
-            new.add(token.clone(), now);
+            new.add(Arc::new(token.clone()), now);
             if let Some(token) = refresh_token {
-                let before = new.refresh_token.map_or(0, |(_, time)| time);
-                new.refresh_token = Some((token, milliseconds(now).max(before + 1)));
+                let before = new.refresh_token().map_or(0, |(_, time)| *time);
+                new.set_refresh_token(token, milliseconds(now).max(before + 1));
             }
-            new.user = user.clone().or(new.user);
+            new.belongs_to(user.as_ref());
             Some(new)
         });
         // For who asked, and not for the cache.
@@ -230,7 +227,8 @@ impl<K: TokenKind> MemoryCache<K> {
             let old = old.filter(|old| !removed_elsewhere(old)).cloned();
             let mut new = old.unwrap_or_else(|| Partition::new(key));
             new.take_over(&found.tokens, found.refresh_token.as_ref(), now);
-            new.user = new.user.or_else(|| found.user.clone());
+            let user = new.user().or(found.user.as_ref()).cloned();
+            new.belongs_to(user.as_ref());
             new.mark = Mark::read(found.removed_at);
             Some(new)
         });
@@ -249,24 +247,16 @@ impl<K: TokenKind> MemoryCache<K> {
         self.change(key, |old| {
             let mut new = old.cloned().unwrap_or_else(|| Partition::new(key));
             new.take_over(tokens, refresh_token, now);
-            new.user = new.user.or_else(|| user.map(Arc::from));
+            if new.user().is_none() {
+                new.belongs_to(user.map(Arc::from).as_ref());
+            }
             Some(new)
         });
     }
 
     /// Shows every partition that can be used in this moment.
-    pub fn for_each(
-        &self,
-        mut show: impl FnMut(&FiledKey, &[CachedToken<K>], Option<&(RefreshToken, u64)>, Option<&str>),
-    ) {
-        for (_, partition) in self.shared.partitions.iter() {
-            show(
-                &partition.key,
-                &partition.tokens,
-                partition.refresh_token.as_ref(),
-                partition.user.as_deref(),
-            );
-        }
+    pub fn for_each(&self, mut show: impl FnMut(&Partition<K>)) {
+        self.shared.partitions.iter().for_each(|(_, partition)| show(&partition));
     }
 
     /// The partition is in the shared level now, after the removal that is known there.
@@ -280,9 +270,7 @@ impl<K: TokenKind> MemoryCache<K> {
     pub fn postpone_refresh(&self, key: &PartitionKey, scopes: &Scopes, until: Timestamp) {
         self.change(key, |old| {
             let mut new = old?.clone();
-            for token in new.tokens.iter_mut().filter(|token| token.serves(scopes.as_str())) {
-                *token = token.clone().refreshed_at(Some(until));
-            }
+            new.postpone_refresh(scopes.as_str(), until);
             Some(new)
         });
     }
@@ -291,7 +279,7 @@ impl<K: TokenKind> MemoryCache<K> {
     pub fn remove_refresh_token(&self, key: &PartitionKey, refused: &RefreshToken) {
         self.change(key, |old| {
             let mut new = old?.clone();
-            new.refresh_token = new.refresh_token.filter(|(kept, _)| kept.expose() != refused.expose());
+            new.forget_refresh_token(refused);
             Some(new)
         });
     }
@@ -336,7 +324,7 @@ impl<K: TokenKind> MemoryCache<K> {
             |user: &str| self.removals() != removals && self.shared.removed_since(removals, user_name(user));
         let old = self.shared.get(key);
         if let Some(new) = change(old.as_deref()) {
-            let user = new.user.clone();
+            let user = new.user().cloned();
             let new = Arc::new(new);
             self.shared.partitions.insert(number, Arc::clone(&new));
             if old.is_none() && !self.shared.partitions.contains_key(&number) {
@@ -454,7 +442,7 @@ impl Indexes {
     }
 
     fn forget<K: TokenKind>(&self, number: u64, partition: &Partition<K>) {
-        if let Some(user) = &partition.user {
+        if let Some(user) = partition.user() {
             self.users.forget(user, number);
         }
         if let Some(names) = &self.names {
@@ -501,11 +489,11 @@ impl<K: TokenKind> Weighter<u64, Arc<Partition<K>>> for Bytes {
     fn weight(&self, _: &u64, partition: &Arc<Partition<K>>) -> u64 {
         const PER_PARTITION: usize = 460; // with its lines in the indexes of users and of names
         const PER_TOKEN: usize = 160;
-        let tokens = partition.tokens.iter().map(|token| {
+        let tokens = partition.tokens().map(|token| {
             let scopes = token.scopes.as_str().len() + token.declined_scopes.as_str().len();
             token.access_token.expose_secret().len() + scopes + PER_TOKEN
         });
-        let refresh_token = partition.refresh_token.as_ref().map_or(0, |(token, _)| token.expose().len());
+        let refresh_token = partition.refresh_token().map_or(0, |(token, _)| token.expose().len());
         (partition.key.len() + refresh_token + PER_PARTITION + tokens.sum::<usize>()) as u64
     }
 }

@@ -1,7 +1,8 @@
 //! What belongs together in memory: the tokens of one account, one application or one assertion.
 //!
-//! Never changed while others look at it but for its [`Mark`]: a change makes another one. Name and token stand side by
-//! side, for with many partitions it is the way to memory that a hit takes time for.
+//! Never changed while others look at it but for its [`Mark`]: a change makes another one. Its name, and what decides
+//! whether a token serves, stand side by side, and the token elsewhere: with many partitions it is the way to memory that
+//! a hit takes time for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,23 +11,59 @@ use jiff::Timestamp;
 use smallvec::SmallVec;
 
 use super::key::{FiledKey, PartitionKey};
-use super::token::{CachedToken, Held};
+use super::token::{CachedToken, Held, Times};
+use crate::protocol::scope::Scopes;
 use crate::secret::{RefreshToken, TokenKind};
 
 /// A partition holds one entry for each set of scopes; more than this is a caller that invents scopes.
 const ENTRIES_PER_PARTITION: usize = 64;
 
 /// The tokens that are filed under one key.
+///
+/// What a hit looks at comes first and in this order, within few lines of the processor's memory.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Partition<K: TokenKind> {
     pub(super) key: FiledKey,
     pub(super) mark: Mark,
     /// One of them mostly: it is found without another step.
-    pub(super) tokens: SmallVec<[CachedToken<K>; 1]>,
+    pub(super) entries: SmallVec<[Entry<K>; 1]>,
+    /// Where the tokens are a user's.
+    holder: Option<Box<Holder>>,
+}
+
+/// A token, and beside it what decides whether it is the one.
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct Entry<K: TokenKind> {
+    pub times: Times,
+    scopes: Scopes,
+    pub token: Arc<CachedToken<K>>,
+}
+
+/// Whose tokens lie in a partition.
+#[derive(Debug, Clone, Default)]
+struct Holder {
+    /// The home account id.
+    user: Option<Arc<str>>,
     /// With the time at which it was got, in milliseconds: a later one is never replaced by an earlier one.
-    pub(super) refresh_token: Option<(RefreshToken, u64)>,
-    /// The home account id, where the tokens are a user's.
-    pub(super) user: Option<Arc<str>>,
+    refresh_token: Option<(RefreshToken, u64)>,
+}
+
+impl<K: TokenKind> Entry<K> {
+    fn of(token: Arc<CachedToken<K>>) -> Self {
+        Self { times: token.times(), scopes: token.scopes.clone(), token }
+    }
+
+    fn serves(&self, scopes: &str) -> bool {
+        self.scopes.serve(scopes) || self.token.serves(scopes)
+    }
+}
+
+impl<K: TokenKind> Clone for Entry<K> {
+    fn clone(&self) -> Self {
+        Self { times: self.times, scopes: self.scopes.clone(), token: Arc::clone(&self.token) }
+    }
 }
 
 /// How a partition stands to the level that replicas share. Changes in place.
@@ -64,45 +101,78 @@ impl Clone for Mark {
 
 impl<K: TokenKind> Clone for Partition<K> {
     fn clone(&self) -> Self {
-        let (key, mark, tokens) = (self.key.clone(), self.mark.clone(), self.tokens.clone());
-        Self { key, mark, tokens, refresh_token: self.refresh_token.clone(), user: self.user.clone() }
+        let (key, mark, entries) = (self.key.clone(), self.mark.clone(), self.entries.clone());
+        Self { key, mark, entries, holder: self.holder.clone() }
     }
 }
 
 impl<K: TokenKind> Partition<K> {
     /// An empty one.
     pub(super) fn new(key: &PartitionKey) -> Self {
-        Self {
-            key: key.to_filed(),
-            mark: Mark::default(),
-            tokens: SmallVec::new(),
-            refresh_token: None,
-            user: None,
+        Self { key: key.to_filed(), mark: Mark::default(), entries: SmallVec::new(), holder: None }
+    }
+
+    pub(super) fn entry(&self, at: usize) -> &Entry<K> {
+        &self.entries[at]
+    }
+
+    pub(super) fn tokens(&self) -> impl Iterator<Item = &CachedToken<K>> {
+        self.entries.iter().map(|entry| &*entry.token)
+    }
+
+    /// The home account id, where the tokens are a user's.
+    pub(super) fn user(&self) -> Option<&Arc<str>> {
+        self.holder.as_ref()?.user.as_ref()
+    }
+
+    /// The refresh token, with the time at which it was got.
+    pub(super) fn refresh_token(&self) -> Option<&(RefreshToken, u64)> {
+        self.holder.as_ref()?.refresh_token.as_ref()
+    }
+
+    /// Says whose the tokens are; `None` says nothing new.
+    pub(super) fn belongs_to(&mut self, user: Option<&Arc<str>>) {
+        if let Some(user) = user {
+            self.holder.get_or_insert_default().user = Some(Arc::clone(user));
         }
     }
 
-    pub(super) fn at(&self, at: usize) -> &CachedToken<K> {
-        &self.tokens[at]
+    pub(super) fn set_refresh_token(&mut self, token: RefreshToken, time: u64) {
+        self.holder.get_or_insert_default().refresh_token = Some((token, time));
+    }
+
+    /// Forgets the refresh token, if it is still the one that was refused.
+    pub(super) fn forget_refresh_token(&mut self, refused: &RefreshToken) {
+        if let Some(holder) = &mut self.holder {
+            holder.refresh_token.take_if(|(kept, _)| kept.expose() == refused.expose());
+        }
     }
 
     /// Adds a token in place of those whose scopes it overlaps.
-    pub(super) fn add(&mut self, token: CachedToken<K>, now: Timestamp) {
-        self.tokens.retain(|old| old.is_usable(now) && !old.scopes.intersects(&token.scopes));
-        if self.tokens.len() >= ENTRIES_PER_PARTITION {
-            self.tokens.remove(0);
+    pub(super) fn add(&mut self, token: Arc<CachedToken<K>>, now: Timestamp) {
+        self.entries.retain(|old| old.times.are_good(now) && !old.scopes.intersects(&token.scopes));
+        if self.entries.len() >= ENTRIES_PER_PARTITION {
+            self.entries.remove(0);
         }
-        self.tokens.push(token);
+        self.entries.push(Entry::of(token));
     }
 
-    /// The place of a token that can be used and serves the scopes.
-    pub(super) fn find(&self, scopes: &str, now: Timestamp) -> Option<usize> {
-        self.tokens.iter().position(|token| token.is_usable(now) && token.serves(scopes))
+    /// The next background refresh of a token for these scopes waits until then.
+    pub(super) fn postpone_refresh(&mut self, scopes: &str, until: Timestamp) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.serves(scopes)) {
+            *entry = Entry::of(Arc::new(CachedToken::clone(&entry.token).refreshed_at(Some(until))));
+        }
     }
 
-    /// As [`find`](Self::find), in the caller's hands.
+    /// A token that can be used and serves the scopes, in the caller's hands.
     pub(super) fn held(self: Arc<Self>, scopes: &str, now: Timestamp) -> Option<Held<K>> {
-        let at = self.find(scopes, now)?;
+        let at = self.entries.iter().position(|entry| entry.times.are_good(now) && entry.serves(scopes))?;
         Some(Held::Filed(self, at))
+    }
+
+    /// True where there is a token that would serve, had it not ended.
+    pub(super) fn has_ended(&self, scopes: &str, now: Timestamp) -> bool {
+        self.entries.iter().any(|entry| entry.serves(scopes) && !entry.times.are_good(now))
     }
 
     /// Adds what comes from elsewhere, where it is later than what is here.
@@ -113,17 +183,17 @@ impl<K: TokenKind> Partition<K> {
         now: Timestamp,
     ) {
         for token in tokens.iter().filter(|token| token.is_usable(now)) {
-            let later = |old: &CachedToken<K>| {
-                old.scopes.intersects(&token.scopes) && old.cached_at >= token.cached_at
+            let later = |old: &Entry<K>| {
+                old.scopes.intersects(&token.scopes) && old.token.cached_at() >= token.cached_at()
             };
-            if !self.tokens.iter().any(later) {
-                self.add(CachedToken::clone(token), now);
+            if !self.entries.iter().any(later) {
+                self.add(Arc::clone(token), now);
             }
         }
         if let Some((token, time)) = refresh_token
-            && self.refresh_token.as_ref().is_none_or(|(_, before)| before < time)
+            && self.refresh_token().is_none_or(|(_, before)| before < time)
         {
-            self.refresh_token = Some((token.clone(), *time));
+            self.set_refresh_token(token.clone(), *time);
         }
     }
 }

@@ -16,7 +16,7 @@ const PLACE: &[&[u8]] = &[b"partition", b"field"];
 pub fn cache_entry(data: &[u8]) {
     let now = Timestamp::from_second(1_800_000_000).unwrap_or(Timestamp::UNIX_EPOCH);
     if let Some((token, user)) = TokenRecord::decode::<User>(data, now) {
-        let _ = (token.is_usable(now), token.wants_refresh(now), token.serves("User.Read"));
+        let _ = (token.is_usable(now), token.times().want_refresh(now), token.serves("User.Read"));
         written(&token, user.as_deref(), now);
     }
     if let Some(record) = RefreshRecord::decode(data) {
@@ -51,7 +51,8 @@ fn written(token: &CachedToken<User>, user: Option<&str>, now: Timestamp) {
 /// Everything that decides, to the millisecond.
 fn all(token: &CachedToken<User>) -> (&str, &Scopes, &Scopes, [Option<i64>; 4]) {
     let times = token.times();
-    let times = [Some(token.expires_at), Some(times.cached_at), Some(times.usable_until), times.refresh_at];
+    let times =
+        [Some(token.expires_at), Some(times.cached_at()), Some(times.usable_until()), times.refresh_at()];
     let times = times.map(|time| time.map(Timestamp::as_millisecond));
     (token.access_token.expose_secret(), &token.scopes, &token.declined_scopes, times)
 }

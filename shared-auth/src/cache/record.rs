@@ -59,9 +59,9 @@ impl TokenRecord<'_> {
             scopes: token.scopes.as_str().into(),
             declined: token.declined_scopes.as_str().into(),
             expires_at: token.expires_at.as_millisecond(),
-            cached_at: times.cached_at.as_millisecond(),
-            usable_until: times.usable_until.as_millisecond(),
-            refresh_at: times.refresh_at.map(Timestamp::as_millisecond),
+            cached_at: times.cached_at().as_millisecond(),
+            usable_until: times.usable_until().as_millisecond(),
+            refresh_at: times.refresh_at().map(Timestamp::as_millisecond),
             user: user.map(Text::from),
         };
         encoded(&record, record.token.len())

@@ -20,6 +20,46 @@ const LONGEST_LIFETIME: SignedDuration = SignedDuration::from_hours(48);
 type Milliseconds = i64;
 const NEVER: Milliseconds = Milliseconds::MAX;
 
+/// When a token serves, and when a successor should be fetched.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    cached_at: Milliseconds,
+    /// Five minutes before the token ends, or when the assertion ends with which it was got.
+    usable_until: Milliseconds,
+    refresh_at: Milliseconds,
+}
+
+impl Times {
+    /// A token from the future means that the clock was moved back: its expiry says nothing any more. So does one that
+    /// lives longer than tokens do.
+    pub fn are_good(self, now: Timestamp) -> bool {
+        let (now, longest) = (now.as_millisecond(), LONGEST_LIFETIME.as_secs() * 1_000);
+        self.cached_at <= now && now < self.usable_until && self.usable_until.saturating_sub(now) <= longest
+    }
+
+    /// True where the token is old enough for a successor.
+    pub fn want_refresh(self, now: Timestamp) -> bool {
+        self.refresh_at <= now.as_millisecond()
+    }
+
+    pub fn cached_at(self) -> Timestamp {
+        time(self.cached_at)
+    }
+
+    pub fn usable_until(self) -> Timestamp {
+        time(self.usable_until)
+    }
+
+    /// From when on a successor should be fetched, if Entra named a time.
+    pub fn refresh_at(self) -> Option<Timestamp> {
+        (self.refresh_at != NEVER).then(|| time(self.refresh_at))
+    }
+}
+
+fn time(at: Milliseconds) -> Timestamp {
+    Timestamp::from_millisecond(at).unwrap_or(Timestamp::MAX)
+}
+
 /// An access token as it was issued: what everybody shares who gets it, from the first caller to the last hit.
 ///
 /// ```no_run
@@ -46,13 +86,7 @@ pub struct CachedToken<K: TokenKind> {
     pub home_account_id: Option<Arc<str>>,
     /// How it was asked for, for who did. Not kept in the cache.
     pub(crate) exchange: Option<Arc<Exchange>>,
-    pub(super) cached_at: Timestamp,
-    /// When it was got, or as long before its end as no token lives: before that the clock was moved back.
-    usable_from: Milliseconds,
-    /// Five minutes before the token ends, or when the assertion ends with which it was got.
-    usable_until: Milliseconds,
-    /// From then on a successor should be fetched in the background.
-    refresh_at: Milliseconds,
+    times: Times,
     /// Its user signed out while it was asked for: whoever asked has it, nobody else gets it.
     pub(super) withheld: bool,
 }
@@ -65,6 +99,11 @@ impl<K: TokenKind> CachedToken<K> {
         cached_at: Timestamp,
     ) -> Self {
         let usable_until = expires_at.checked_sub(EXPIRY_BUFFER).unwrap_or(Timestamp::MIN);
+        let times = Times {
+            cached_at: cached_at.as_millisecond(),
+            usable_until: usable_until.as_millisecond(),
+            refresh_at: NEVER,
+        };
         let declined_scopes = Scopes::default();
         Self {
             access_token,
@@ -73,10 +112,7 @@ impl<K: TokenKind> CachedToken<K> {
             expires_at,
             home_account_id: None,
             exchange: None,
-            cached_at,
-            usable_from: usable_from(cached_at, usable_until),
-            usable_until: usable_until.as_millisecond(),
-            refresh_at: NEVER,
+            times,
             withheld: false,
         }
     }
@@ -103,18 +139,17 @@ impl<K: TokenKind> CachedToken<K> {
 
     /// From when on a successor is fetched in the background, if Entra named a time.
     pub fn refresh_on(&self) -> Option<Timestamp> {
-        (self.refresh_at != NEVER).then(|| time(self.refresh_at))
+        self.times.refresh_at()
     }
 
-    /// When it was got.
+    /// When it was got, to the millisecond.
     pub fn cached_at(&self) -> Timestamp {
-        self.cached_at
+        self.times.cached_at()
     }
 
     /// The times that decide about it, beside its expiry.
     pub(super) fn times(&self) -> Times {
-        let (usable_until, refresh_at) = (time(self.usable_until), self.refresh_on());
-        Times { cached_at: self.cached_at, usable_until, refresh_at }
+        self.times
     }
 
     pub(super) fn serves(&self, wanted: &str) -> bool {
@@ -125,52 +160,39 @@ impl<K: TokenKind> CachedToken<K> {
     /// The token must not be served after `end`. The five minutes do not apply here: the assertion is not sent again.
     #[must_use]
     pub(crate) fn ending_with(mut self, end: Timestamp) -> Self {
-        self.usable_until = self.usable_until.min(end.as_millisecond());
-        self.usable_from = usable_from(self.cached_at, time(self.usable_until));
+        self.times.usable_until = self.times.usable_until.min(end.as_millisecond());
         self
     }
 
     /// A successor should be fetched from `at` on.
     #[must_use]
     pub(crate) fn refreshed_at(mut self, at: Option<Timestamp>) -> Self {
-        self.refresh_at = at.map_or(NEVER, Timestamp::as_millisecond);
+        self.times.refresh_at = at.map_or(NEVER, Timestamp::as_millisecond);
         self
     }
 
-    /// True where the token is good and old enough for a successor.
-    pub(crate) fn wants_refresh(&self, now: Timestamp) -> bool {
-        self.refresh_at != NEVER && self.refresh_at <= now.as_millisecond()
-    }
-
     pub(super) fn is_usable(&self, now: Timestamp) -> bool {
-        let now = now.as_millisecond();
-        self.usable_from <= now && now < self.usable_until
+        self.times.are_good(now)
     }
-}
-
-/// A token from the future means that the clock was moved back: its expiry says nothing any more.
-fn usable_from(cached_at: Timestamp, until: Timestamp) -> Milliseconds {
-    let earliest = until.checked_sub(LONGEST_LIFETIME).unwrap_or(Timestamp::MIN);
-    cached_at.max(earliest).as_millisecond()
-}
-
-fn time(at: Milliseconds) -> Timestamp {
-    Timestamp::from_millisecond(at).unwrap_or(Timestamp::MAX)
-}
-
-/// When a token was got, until when it may be used, from when on it should be renewed.
-pub(super) struct Times {
-    pub cached_at: Timestamp,
-    pub usable_until: Timestamp,
-    pub refresh_at: Option<Timestamp>,
 }
 
 /// A token in somebody's hands: shared by those who asked for it together, or where it is filed, with those that lie
-/// beside it. A hit so takes one share and copies nothing.
+/// beside it. A hit so takes one share, copies nothing, and goes no further than it must.
 #[derive(Debug)]
 pub(crate) enum Held<K: TokenKind> {
     Asked(Arc<CachedToken<K>>),
     Filed(Arc<Partition<K>>, usize),
+}
+
+impl<K: TokenKind> Held<K> {
+    /// True where it is old enough for a successor.
+    pub fn wants_refresh(&self, now: Timestamp) -> bool {
+        let times = match self {
+            Held::Asked(token) => token.times,
+            Held::Filed(partition, at) => partition.entry(*at).times,
+        };
+        times.want_refresh(now)
+    }
 }
 
 impl<K: TokenKind> Deref for Held<K> {
@@ -179,7 +201,7 @@ impl<K: TokenKind> Deref for Held<K> {
     fn deref(&self) -> &CachedToken<K> {
         match self {
             Held::Asked(token) => token,
-            Held::Filed(partition, at) => partition.at(*at),
+            Held::Filed(partition, at) => &partition.entry(*at).token,
         }
     }
 }

@@ -66,20 +66,20 @@ type RefreshTokens = HashMap<String, (RefreshToken, u64)>;
 impl Export<'_> {
     fn run(mut self, on_behalf_of: bool) -> zeroize::Zeroizing<String> {
         let client = self.client;
-        client.app_tokens.cache.for_each(|key, tokens, _, _| {
-            if let Some(Filed::App { tenant }) = key.filed() {
+        client.app_tokens.cache.for_each(|partition| {
+            if let Some(Filed::App { tenant }) = partition.key.filed() {
                 let tenant = self.tenant(tenant, "");
-                tokens.iter().for_each(|token| self.app_token(&tenant, token));
+                partition.tokens().for_each(|token| self.app_token(&tenant, token));
             }
         });
         let mut refresh_tokens = RefreshTokens::new();
-        client.user_tokens.cache.for_each(|key, tokens, refresh_token, user| match key.filed() {
+        client.user_tokens.cache.for_each(|partition| match partition.key.filed() {
             Some(Filed::Account { tenant, home_account_id }) => {
                 // As Entra spelled it, where we know.
-                let home = user.unwrap_or(&home_account_id);
+                let home = partition.user().map_or(home_account_id, |user| user);
                 let tenant = self.tenant(tenant, home);
-                tokens.iter().for_each(|token| self.user_token(&tenant, home, None, token));
-                if let Some((token, at)) = refresh_token
+                partition.tokens().for_each(|token| self.user_token(&tenant, home, None, token));
+                if let Some((token, at)) = partition.refresh_token()
                     && refresh_tokens.get(home).is_none_or(|(_, before)| before < at)
                 {
                     refresh_tokens.insert(home.to_owned(), (token.clone(), *at));
@@ -87,11 +87,11 @@ impl Export<'_> {
                 self.person(&tenant, home);
             }
             Some(Filed::Assertion { tenant, hash }) if on_behalf_of => {
-                let home = user.unwrap_or_default();
+                let home = partition.user().map_or("", |user| user);
                 let tenant = self.tenant(tenant, home);
-                tokens.iter().for_each(|token| self.user_token(&tenant, home, Some(&hash), token));
+                partition.tokens().for_each(|token| self.user_token(&tenant, home, Some(&hash), token));
             }
-            _ => tokens.iter().for_each(|token| self.is_in_use(token.access_token.expose_secret())),
+            _ => partition.tokens().for_each(|token| self.is_in_use(token.access_token.expose_secret())),
         });
         for (home, (token, at)) in &refresh_tokens {
             self.refresh_token(home, token, *at);
@@ -113,10 +113,10 @@ impl Export<'_> {
             .with(Field::Realm, tenant.to_owned())
             .with(Field::Target, sorted(&token.scopes))
             .with(Field::TokenType, "Bearer")
-            .with(Field::CachedAt, seconds(times.cached_at))
+            .with(Field::CachedAt, seconds(times.cached_at()))
             .with(Field::ExpiresOn, seconds(token.expires_at))
             .with(Field::ExtendedExpiresOn, seconds(token.expires_at));
-        if let Some(at) = times.refresh_at {
+        if let Some(at) = times.refresh_at() {
             entity.set(Field::RefreshOn, seconds(at));
         }
         self.with_more(&mut entity, text);
@@ -159,7 +159,7 @@ impl Export<'_> {
             self.key([home, self.environment, "accesstoken", &self.client.client_id, tenant, &scopes]);
         if let Some(hash) = hash {
             entity.set(Field::UserAssertionHash, hash.to_owned());
-            entity.set(Field::AssertionExpiresOn, seconds(token.times().usable_until));
+            entity.set(Field::AssertionExpiresOn, seconds(token.times().usable_until()));
             key = format!("{key}-{}", hash.to_ascii_lowercase());
         }
         self.writer.put(Section::AccessToken, key, &entity);

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
 use serde_json::Value;
 
 /// No JSON. Where and why, serde_json says.
@@ -61,10 +62,10 @@ impl<'a> Reader<'a> {
             return Err(Broken);
         }
         let begin = self.at + 1;
-        let end = begin + plain(self.text.as_bytes().get(begin..).unwrap_or_default());
-        if self.text.as_bytes().get(end) == Some(&b'"') {
-            self.at = end + 1;
-            return self.text.get(begin..end).map(Cow::Borrowed).ok_or(Broken);
+        let rest = self.text.get(begin..).unwrap_or_default();
+        if let Some((text, b'"')) = plain(rest) {
+            self.at = begin + text.len() + 1;
+            return Ok(Cow::Borrowed(text));
         }
         match self.value()? {
             Value::String(text) => Ok(Cow::Owned(text)),
@@ -104,13 +105,11 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How many bytes are a text's own: up to its end, an escape, or what may not stand in a text.
-fn plain(bytes: &[u8]) -> usize {
-    const AT_ONCE: usize = 16;
-    // Without a way out in the middle: that is looked at in one piece.
-    let ends = |byte: u8| (byte == b'"') | (byte == b'\\') | (byte < b' ');
-    let all_plain = |piece: &&[u8]| !piece.iter().fold(false, |found, &byte| found | ends(byte));
-    let begin = AT_ONCE * bytes.chunks_exact(AT_ONCE).take_while(all_plain).count();
-    let rest = bytes.get(begin..).unwrap_or_default();
-    begin + rest.iter().position(|&byte| ends(byte)).unwrap_or(rest.len())
+/// A text up to its end or an escape, and which of them it is. `None` where something stands in it that may not.
+fn plain(rest: &str) -> Option<(&str, u8)> {
+    let ends = memchr2(b'"', b'\\', rest.as_bytes())?;
+    let text = rest.get(..ends)?;
+    // The least of all is found without a way out in the middle, so many bytes at a time.
+    let least = text.bytes().fold(u8::MAX, u8::min);
+    (least >= b' ').then_some((text, *rest.as_bytes().get(ends)?))
 }
