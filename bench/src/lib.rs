@@ -94,14 +94,16 @@ pub fn account(home: String) -> Account {
 /// A cache document with a token for each user.
 pub fn user_tokens(homes: &[String]) -> String {
     let tokens = homes.iter().map(|home| access_token(home, TENANT, "User.Read profile openid email"));
-    let accounts = homes.iter().map(|home| {
-        let entry = json!({
-            "home_account_id": home, "environment": HOST, "realm": TENANT, "authority_type": "MSSTS",
-            "local_account_id": &home[..36], "username": "alice@contoso.test",
-        });
-        (format!("{home}-{HOST}-{TENANT}"), entry)
-    });
+    let accounts = homes.iter().map(|home| (format!("{home}-{HOST}-{TENANT}"), account_entry(home)));
     document(tokens, accounts).to_string()
+}
+
+/// A user's entry among the accounts of a document.
+pub fn account_entry(home: &str) -> Value {
+    json!({
+        "home_account_id": home, "environment": HOST, "realm": TENANT, "authority_type": "MSSTS",
+        "local_account_id": &home[..36], "username": "alice@contoso.test",
+    })
 }
 
 /// As [`user_tokens`], with the refresh token that a sign-in brings along.

@@ -248,7 +248,7 @@ pub enum User {}
 ///
 /// assert_eq!((kind(&AccessToken::<App>::new("…")), kind(&AccessToken::<User>::new("…"))), ("app", "user"));
 /// ```
-pub trait TokenKind: fmt::Debug + Send + Sync + 'static {
+pub trait TokenKind: sealed::Kind + fmt::Debug + Send + Sync + 'static {
     /// `app` or `user`, for logs.
     const NAME: &'static str;
 }
@@ -259,6 +259,24 @@ impl TokenKind for App {
 
 impl TokenKind for User {
     const NAME: &'static str = "user";
+}
+
+mod sealed {
+    use smallvec::Array;
+
+    /// There are two kinds. What the caches know of them is nobody else's business.
+    pub trait Kind {
+        /// Room within an entry for the name that it is filed under; longer ones have a place elsewhere.
+        type Name: Array<Item = u8> + Send + Sync + 'static;
+    }
+
+    impl Kind for super::App {
+        type Name = [u8; 40]; // The tenant's id.
+    }
+
+    impl Kind for super::User {
+        type Name = [u8; 80]; // And that of an account, or the hash of an assertion.
+    }
 }
 
 /// An access token (RFC 6749 §1.4), opaque to everyone but its audience.

@@ -17,7 +17,7 @@ use quick_cache::Equivalent;
 use smallvec::SmallVec;
 
 use crate::protocol::scope::Scopes;
-use crate::secret::{TokenDigest, UserAssertion};
+use crate::secret::{TokenDigest, TokenKind, User, UserAssertion};
 
 /// A name that tells nothing: SHA-256 of what it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -160,9 +160,9 @@ impl Hash for PartitionRef<'_> {
     }
 }
 
-impl Equivalent<FiledKey> for PartitionRef<'_> {
+impl<K: TokenKind> Equivalent<FiledKey<K>> for PartitionRef<'_> {
     #[inline]
-    fn equivalent(&self, key: &FiledKey) -> bool {
+    fn equivalent(&self, key: &FiledKey<K>) -> bool {
         key.is(self.owner, self.kind, self.tenant.as_bytes(), self.name)
     }
 }
@@ -195,7 +195,7 @@ pub(crate) enum Filed<'a> {
 pub(crate) struct PartitionKey(Arc<Named>);
 
 struct Named {
-    filed: FiledKey,
+    filed: FiledKey<User>,
     /// Made when it is wanted: once for a partition that lies in a shared level, and never for most others.
     id: OnceLock<Id>,
 }
@@ -224,40 +224,45 @@ impl PartitionKey {
     }
 
     /// The key as an entry holds it.
-    pub fn to_filed(&self) -> FiledKey {
-        self.0.filed.clone()
+    pub fn to_filed<K: TokenKind>(&self) -> FiledKey<K> {
+        self.0.filed.with_room_for()
     }
 }
 
-impl Equivalent<FiledKey> for PartitionKey {
-    fn equivalent(&self, key: &FiledKey) -> bool {
-        self.0.filed == *key
+impl<K: TokenKind> Equivalent<FiledKey<K>> for PartitionKey {
+    fn equivalent(&self, key: &FiledKey<K>) -> bool {
+        let own = &self.0.filed;
+        key.is(&own.owner, own.kind, own.tenant(), own.name())
     }
 }
 
 /// The key that an entry holds, within itself: with many entries, what a look-up takes time for is its way to them.
-#[derive(Clone, PartialEq, Eq)]
 #[repr(C)]
-pub(crate) struct FiledKey {
+pub(crate) struct FiledKey<K: TokenKind> {
     owner: Arc<Owner>,
-    tenant_starts: usize,
+    tenant_starts: u32,
     kind: Kind,
     /// The name ends with the tenant, as that of an account does whose home it is: it is all of the text.
     ends_with_tenant: bool,
     /// Name and tenant.
-    text: SmallVec<[u8; INLINE]>,
+    text: SmallVec<K::Name>,
 }
 
-/// Room for a tenant's id and that of an account, or the hash of an assertion. Longer ones have a place elsewhere.
-const INLINE: usize = 80;
-
-impl FiledKey {
+impl<K: TokenKind> FiledKey<K> {
     fn new(owner: &Arc<Owner>, kind: Kind, tenant: &[u8], name: &[u8]) -> Self {
         let before = name.strip_suffix(tenant);
         let mut text = SmallVec::from_slice(before.unwrap_or(name));
-        let tenant_starts = text.len();
+        // A name of gigabytes is found by nobody.
+        let tenant_starts = u32::try_from(text.len()).unwrap_or_default();
         text.extend_from_slice(tenant);
         Self { owner: Arc::clone(owner), tenant_starts, kind, ends_with_tenant: before.is_some(), text }
+    }
+
+    /// The same, as long as the names of another kind are.
+    fn with_room_for<Other: TokenKind>(&self) -> FiledKey<Other> {
+        let (owner, text) = (Arc::clone(&self.owner), SmallVec::from_slice(&self.text));
+        let Self { tenant_starts, kind, ends_with_tenant, .. } = *self;
+        FiledKey { owner, tenant_starts, kind, ends_with_tenant, text }
     }
 
     #[inline]
@@ -269,12 +274,12 @@ impl FiledKey {
     }
 
     fn name(&self) -> &[u8] {
-        let (before, _) = self.text.split_at(self.tenant_starts);
+        let (before, _) = self.text.split_at(self.tenant_starts as usize);
         if self.ends_with_tenant { &self.text } else { before }
     }
 
     fn tenant(&self) -> &[u8] {
-        let (_, tenant) = self.text.split_at(self.tenant_starts);
+        let (_, tenant) = self.text.split_at(self.tenant_starts as usize);
         tenant
     }
 
@@ -303,7 +308,19 @@ impl FiledKey {
     }
 }
 
-impl fmt::Debug for FiledKey {
+impl<K: TokenKind> Clone for FiledKey<K> {
+    fn clone(&self) -> Self {
+        self.with_room_for()
+    }
+}
+
+impl<K: TokenKind> PartialEq for FiledKey<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(&other.owner, other.kind, other.tenant(), other.name())
+    }
+}
+
+impl<K: TokenKind> fmt::Debug for FiledKey<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("FiledKey").field(&self.kind.name()).field(&self.id().text()).finish()
     }
@@ -330,6 +347,7 @@ mod tests {
     use std::hash::BuildHasher;
 
     use super::*;
+    use crate::secret::App;
 
     fn account(environment: &str, tenant: &str, client: &str, user: &str) -> PartitionKey {
         PartitionRef::account(&Owner::new(environment, client), tenant, user).to_key()
@@ -364,17 +382,20 @@ mod tests {
         let hasher = DefaultHashBuilder::default();
 
         for same in [PartitionRef::app(&owner, "tenant"), PartitionRef::app(&again, "tenant")] {
-            assert!(same.equivalent(&key.to_filed()));
+            assert!(same.equivalent(&key.to_filed::<User>()));
             assert_eq!(hasher.hash_one(&same), hasher.hash_one(&key));
         }
-        let home = PartitionRef::account(&owner, "tenant", "user.tenant").to_key().to_filed();
+        let home = PartitionRef::account(&owner, "tenant", "user.tenant").to_key().to_filed::<User>();
         for (name, found) in [("user.tenant", true), ("user.", false), ("user.tenants", false), ("", false)] {
             assert_eq!(PartitionRef::account(&owner, "tenant", name).equivalent(&home), found, "{name}");
         }
         for other in [("login", "other"), ("other", "client")] {
-            assert!(!PartitionRef::app(&Owner::new(other.0, other.1), "tenant").equivalent(&key.to_filed()));
+            assert!(
+                !PartitionRef::app(&Owner::new(other.0, other.1), "tenant")
+                    .equivalent(&key.to_filed::<User>())
+            );
         }
-        let filed = key.to_filed();
+        let filed = key.to_filed::<User>();
         assert!(key.equivalent(&filed) && filed.id() == key.id());
         assert!(!PartitionRef::app(&owner, "other").equivalent(&filed));
         assert!(!PartitionRef::account(&owner, "tenant", "").equivalent(&filed), "an application is nobody");
@@ -406,7 +427,7 @@ mod tests {
             let key = PartitionRef::assertion_hash(&Owner::new("e", "c"), "t", &hash).to_key();
             assert_eq!(key, of_assertion("a.b.c"));
             let hash = text.trim_end_matches('=').to_owned();
-            assert_eq!(key.to_filed().filed(), Some(Filed::Assertion { tenant: "t", hash }));
+            assert_eq!(key.to_filed::<User>().filed(), Some(Filed::Assertion { tenant: "t", hash }));
         }
         assert_eq!(TokenDigest::parse("a session key"), None);
     }
@@ -414,13 +435,13 @@ mod tests {
     #[test]
     fn a_key_tells_what_is_filed_under_it() {
         let filed = Filed::Account { tenant: "tenant", home_account_id: "u.t" };
-        assert_eq!(account("e", "tenant", "c", "u.t").to_filed().filed(), Some(filed));
+        assert_eq!(account("e", "tenant", "c", "u.t").to_filed::<User>().filed(), Some(filed));
 
         let owner = Owner::new("e", "c");
         let app = PartitionRef::app(&owner, "t").to_key();
-        assert_eq!(app.to_filed().filed(), Some(Filed::App { tenant: "t" }));
+        assert_eq!(app.to_filed::<App>().filed(), Some(Filed::App { tenant: "t" }));
         let process = PartitionRef::long_running(&owner, "t", &TokenDigest::of("key")).to_key();
-        assert_eq!(process.to_filed().filed(), None);
+        assert_eq!(process.to_filed::<User>().filed(), None);
     }
 
     proptest! {

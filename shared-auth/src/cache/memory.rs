@@ -14,7 +14,7 @@ use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, Weighter};
 
 use super::key::{FiledKey, Id, PartitionKey};
 use super::names::Names;
-use super::partition::{Mark, NEVER_SHARED, Partition};
+use super::partition::{Mark, Partition};
 use super::shared::{Found, Listener, milliseconds};
 use super::token::{CachedToken, Held};
 use super::users::UserIndex;
@@ -86,10 +86,10 @@ impl<K: TokenKind> MemoryCache<K> {
     /// borrowed parts.
     pub fn token<P>(&self, partition: &P, scopes: &str, now: Timestamp) -> Option<Held<K>>
     where
-        P: Hash + Equivalent<FiledKey> + ?Sized,
+        P: Hash + Equivalent<FiledKey<K>> + ?Sized,
     {
         let partition = self.shared.get(partition)?;
-        if partition.mark.stale.load(Ordering::Relaxed) {
+        if partition.mark.is_stale() {
             return None;
         }
         partition.held(scopes, now)
@@ -175,6 +175,12 @@ impl<K: TokenKind> MemoryCache<K> {
         Arc::new(token)
     }
 
+    /// Scopes as somebody wrote them, in the text that tokens share already.
+    pub fn scopes(&self, text: &str) -> Scopes {
+        let known = self.shared.scopes.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().find(|known| known.as_str() == text).cloned().unwrap_or_else(|| Scopes::from(text))
+    }
+
     /// A token as it is kept.
     pub fn settled(&self, mut token: CachedToken<K>) -> Arc<CachedToken<K>> {
         self.settle(&mut token);
@@ -204,17 +210,15 @@ impl<K: TokenKind> MemoryCache<K> {
     /// after `removals` had been counted: what was read may be what was removed, so it has to be read again.
     pub fn merge(&self, key: &PartitionKey, found: &Found<K>, removals: u64) -> bool {
         let now = self.shared.clock.now();
-        let removed_elsewhere = |old: &&Partition<K>| {
-            let known = old.mark.removed_at.load(Ordering::Relaxed);
-            known != NEVER_SHARED && known < found.removed_at
-        };
+        let removed_elsewhere =
+            |old: &&Partition<K>| old.mark.removed_at().is_some_and(|known| known < found.removed_at);
         if found.is_empty() {
             // Removed by another replica: nothing here counts any more. Merely lost there: what is here still does.
             let here = self.shared.get(key);
             if here.as_deref().is_some_and(|here| removed_elsewhere(&here)) {
                 self.remove(key);
             } else if let Some(here) = here {
-                here.mark.stale.store(false, Ordering::Relaxed);
+                here.mark.set_stale(false);
             }
             return true;
         }
@@ -241,14 +245,14 @@ impl<K: TokenKind> MemoryCache<K> {
         key: &PartitionKey,
         tokens: &[Arc<CachedToken<K>>],
         refresh_token: Option<&(RefreshToken, u64)>,
-        user: Option<&str>,
+        user: Option<&Arc<str>>,
     ) {
         let now = self.shared.clock.now();
         self.change(key, |old| {
             let mut new = old.cloned().unwrap_or_else(|| Partition::new(key));
             new.take_over(tokens, refresh_token, now);
             if new.user().is_none() {
-                new.belongs_to(user.map(Arc::from).as_ref());
+                new.belongs_to(user);
             }
             Some(new)
         });
@@ -262,7 +266,7 @@ impl<K: TokenKind> MemoryCache<K> {
     /// The partition is in the shared level now, after the removal that is known there.
     pub fn is_shared(&self, key: &PartitionKey, removed_at: u64) {
         if let Some(here) = self.shared.get(key) {
-            here.mark.removed_at.store(removed_at, Ordering::Relaxed);
+            here.mark.shared_after(removed_at);
         }
     }
 
@@ -349,7 +353,7 @@ impl<K: TokenKind> MemoryCache<K> {
 impl<K: TokenKind> Shared<K> {
     fn get<P>(&self, partition: &P) -> Option<Arc<Partition<K>>>
     where
-        P: Hash + Equivalent<FiledKey> + ?Sized,
+        P: Hash + Equivalent<FiledKey<K>> + ?Sized,
     {
         let here = self.partitions.get(&self.number(partition))?;
         partition.equivalent(&here.key).then_some(here)
@@ -375,7 +379,7 @@ impl<K: TokenKind> Shared<K> {
     fn mark_stale(&self, number: u64) {
         let _alone = self.writer(number);
         if let Some(partition) = self.partitions.get(&number) {
-            partition.mark.stale.store(true, Ordering::Relaxed);
+            partition.mark.set_stale(true);
         }
     }
 

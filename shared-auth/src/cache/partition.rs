@@ -5,7 +5,7 @@
 //! a hit takes time for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use smallvec::SmallVec;
@@ -24,7 +24,7 @@ const ENTRIES_PER_PARTITION: usize = 64;
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Partition<K: TokenKind> {
-    pub(super) key: FiledKey,
+    pub(super) key: FiledKey<K>,
     pub(super) mark: Mark,
     /// One of them mostly: it is found without another step.
     pub(super) entries: SmallVec<[Entry<K>; 1]>,
@@ -67,15 +67,14 @@ impl<K: TokenKind> Clone for Entry<K> {
 }
 
 /// How a partition stands to the level that replicas share. Changes in place.
+///
+/// The last removal that is known there, and whether another replica may have changed the partition since.
 #[derive(Debug)]
-pub(super) struct Mark {
-    /// Another replica may have changed it: look there before answering from here.
-    pub stale: AtomicBool,
-    /// The last removal that is known there; [`NEVER_SHARED`] until the partition has been there.
-    pub removed_at: AtomicU64,
-}
+pub(super) struct Mark(AtomicU64);
 
-pub(super) const NEVER_SHARED: u64 = u64::MAX;
+const STALE: u64 = 1 << 63;
+/// The partition has not been there.
+const NEVER_SHARED: u64 = STALE - 1;
 
 impl Default for Mark {
     fn default() -> Self {
@@ -86,16 +85,38 @@ impl Default for Mark {
 impl Mark {
     /// Of a partition as it was just read there.
     pub fn read(removed_at: u64) -> Self {
-        Self { stale: AtomicBool::new(false), removed_at: AtomicU64::new(removed_at) }
+        Self(AtomicU64::new(removed_at.min(NEVER_SHARED)))
+    }
+
+    /// Another replica may have changed it: look there before answering from here.
+    pub fn is_stale(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & STALE != 0
+    }
+
+    pub fn set_stale(&self, stale: bool) {
+        if stale {
+            self.0.fetch_or(STALE, Ordering::Relaxed);
+        } else {
+            self.0.fetch_and(!STALE, Ordering::Relaxed);
+        }
+    }
+
+    /// The last removal that is known there; `None` until the partition has been there.
+    pub fn removed_at(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::Relaxed) & !STALE).filter(|at| *at != NEVER_SHARED)
+    }
+
+    /// The partition is there now. Whether it is stale stays as it is.
+    pub fn shared_after(&self, removed_at: u64) {
+        let removed_at = removed_at.min(NEVER_SHARED);
+        let changed = |before| Some((before & STALE) | removed_at);
+        let _always_some = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, changed);
     }
 }
 
 impl Clone for Mark {
     fn clone(&self) -> Self {
-        Self {
-            stale: AtomicBool::new(self.stale.load(Ordering::Relaxed)),
-            removed_at: AtomicU64::new(self.removed_at.load(Ordering::Relaxed)),
-        }
+        Self(AtomicU64::new(self.0.load(Ordering::Relaxed)))
     }
 }
 

@@ -311,9 +311,9 @@ impl<K: TokenKind> TokenStore<K> {
         partition: PartitionKey,
         tokens: Vec<Arc<CachedToken<K>>>,
         refresh_token: Option<(RefreshToken, u64)>,
-        user: Option<String>,
+        user: Option<&Arc<str>>,
     ) {
-        self.cache.take_over(&partition, &tokens, refresh_token.as_ref(), user.as_deref());
+        self.cache.take_over(&partition, &tokens, refresh_token.as_ref(), user);
         let Some(shared) = self.shared.clone() else { return };
         let store = self.clone();
         let backend = Arc::clone(&shared.backend);

@@ -18,6 +18,8 @@ const LONGEST_LIFETIME: SignedDuration = SignedDuration::from_hours(48);
 
 /// A time as a hit looks at it: half as long as a [`Timestamp`], and there may be many of them.
 type Milliseconds = i64;
+/// A hit's time may be that far behind the time at which a token was got ([`Clock::lately`](crate::Clock::lately)).
+const TICK: Milliseconds = 100;
 const NEVER: Milliseconds = Milliseconds::MAX;
 
 /// When a token serves, and when a successor should be fetched.
@@ -34,7 +36,9 @@ impl Times {
     /// lives longer than tokens do.
     pub fn are_good(self, now: Timestamp) -> bool {
         let (now, longest) = (now.as_millisecond(), LONGEST_LIFETIME.as_secs() * 1_000);
-        self.cached_at <= now && now < self.usable_until && self.usable_until.saturating_sub(now) <= longest
+        self.cached_at <= now + TICK
+            && now < self.usable_until
+            && self.usable_until.saturating_sub(now) <= longest
     }
 
     /// True where the token is old enough for a successor.

@@ -108,6 +108,7 @@ async fn tokens_of_another_program_are_used_silently_and_for_the_application() {
     assert_eq!(imported.accounts[0].tenant_id, TENANT);
     let user = client.acquire_token_silent(&imported.accounts[0], "user.read").await.unwrap();
     assert_eq!(user.access_token.expose_secret(), "at-user");
+    assert_eq!(user.home_account_id.as_deref(), Some(imported.accounts[0].home_account_id.as_str()));
     let app = client.acquire_token_for_client(GRAPH_DEFAULT).await.unwrap();
     assert_eq!(app.access_token.expose_secret(), "at-app");
 }

@@ -54,6 +54,16 @@ fn a_token_counts_as_expired_five_minutes_early() {
     assert!(found(&cache, &key, "User.Read").is_none());
 }
 
+#[test]
+fn a_token_serves_at_once_though_the_time_of_a_hit_is_a_tick_behind() {
+    let (cache, clock, key) = cache();
+    cache.store(&key, token(&cache, "t", "User.Read", SignedDuration::from_hours(1)), None, None);
+
+    let behind = |milliseconds| clock.now() - SignedDuration::from_millis(milliseconds);
+    assert!(cache.token(&key, "User.Read", behind(10)).is_some());
+    assert!(cache.token(&key, "User.Read", behind(1_000)).is_none(), "the clock was moved back");
+}
+
 /// Checklist 96.
 #[test]
 fn a_token_ends_with_its_assertion() {

@@ -192,12 +192,7 @@ impl Export<'_> {
                 .with(Field::Realm, tenant.to_owned())
                 .with(Field::LocalAccountId, object_id.to_owned())
                 .with(Field::Username, "");
-            people.push(Person {
-                realm: tenant.into(),
-                account: account.text().into(),
-                id_token: None,
-                family_id: None,
-            });
+            people.push(Person::new(home, tenant, account.text()));
         }
         for person in people {
             let Ok(Entry::Entity(mut account)) = Entry::read(&mut Reader::new(&person.account)) else {
@@ -212,15 +207,15 @@ impl Export<'_> {
                 };
                 account.set(Field::AuthorityType, kind);
             }
-            let key = format!("{home}-{}-{}", self.environment, person.realm).to_lowercase();
+            let realm = person.realm(home);
+            let key = format!("{home}-{}-{realm}", self.environment).to_lowercase();
             self.writer.put(Section::Account, key, &account);
             if let Some(id_token) = &person.id_token {
                 let text = id_token.expose_secret();
-                let mut entity =
-                    self.entity("IdToken", home, text).with(Field::Realm, person.realm.to_string());
+                let mut entity = self.entity("IdToken", home, text).with(Field::Realm, realm.to_owned());
                 self.with_more(&mut entity, text);
                 let client_id = &self.client.client_id;
-                let key = self.key([home, self.environment, "idtoken", client_id, &person.realm, ""]);
+                let key = self.key([home, self.environment, "idtoken", client_id, realm, ""]);
                 self.writer.put(Section::IdToken, key, &entity);
             }
         }
@@ -283,7 +278,7 @@ impl Export<'_> {
         match authority.tenant_id() {
             Some(id) => id,
             None => match &*self.client.ledger.people(home) {
-                [only] if !only.realm.is_empty() => only.realm.to_string(),
+                [only] if !only.realm(home).is_empty() => only.realm(home).to_owned(),
                 _ => authority.tenant().to_owned(),
             },
         }

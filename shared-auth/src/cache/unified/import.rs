@@ -4,6 +4,11 @@
 //! counts as ours only if its authority's host and its client id are; it is then filed by the same keys as our own
 //! tokens, so it can serve no request that they could not. What is later, wins. Everything else is set aside.
 
+#![allow(
+    clippy::mutable_key_type,
+    reason = "what a key makes when it is wanted is no part of what it is compared by"
+)]
+
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,7 +19,7 @@ use secrecy::SecretString;
 
 use super::document::{Document, Section};
 use super::entity::{Entity, Entry, Field};
-use super::ledger::{Aside, Kept, More, Person, SET_ASIDE_LIMIT};
+use super::ledger::{Aside, Kept, More, Person, SET_ASIDE_LIMIT, utid};
 use super::{MsalCacheError, MsalImport};
 use crate::cache::key::{Id, PartitionKey, PartitionRef};
 use crate::cache::record::CLOCKS_APART;
@@ -90,7 +95,7 @@ impl Known {
 /// What comes into a partition of users' tokens.
 #[derive(Default)]
 struct Held {
-    user: Option<String>,
+    user: Option<Arc<str>>,
     tokens: Vec<Arc<CachedToken<User>>>,
     refresh_token: Option<(RefreshToken, u64)>,
 }
@@ -148,12 +153,7 @@ impl<'a, 'd> Plan<'a, 'd> {
             tenant_id: tenant_of(realm, home).to_owned(),
             username: entity.get(Field::Username).unwrap_or_default().to_owned(),
         };
-        let person = Person {
-            realm: account.tenant_id.as_str().into(),
-            account: entity.written.into(),
-            id_token: None,
-            family_id: None,
-        };
+        let person = Person::new(home, &account.tenant_id, entity.written);
         let known = Known::new(self.client, account, Some(person));
         self.people.entry(home).or_default().push(known);
         true
@@ -164,7 +164,7 @@ impl<'a, 'd> Plan<'a, 'd> {
             return false;
         };
         let home = entity.get(Field::HomeAccountId);
-        let scopes = Scopes::from(entity.get(Field::Target).unwrap_or_default());
+        let scopes = self.client.user_tokens.cache.scopes(entity.get(Field::Target).unwrap_or_default());
         let Some(realm) = self.realm(realm, home) else { return false };
         if entity.is_bound() || !is_header_safe(secret) || scopes.is_empty() {
             return false;
@@ -187,7 +187,7 @@ impl<'a, 'd> Plan<'a, 'd> {
         } else {
             Some(self.partition(&realm, home_or_hash))
         };
-        let Some((key, token)) = key.zip(token::<User>(entity, secret, scopes, self.now)) else {
+        let Some((key, mut token)) = key.zip(token::<User>(entity, secret, scopes, self.now)) else {
             return false;
         };
         if self.counts(entity, &token) {
@@ -195,7 +195,7 @@ impl<'a, 'd> Plan<'a, 'd> {
                 self.known(home);
             }
             let held = self.users.entry(key).or_default();
-            held.user = home.map(str::to_owned);
+            token.home_account_id = home.map(|home| Arc::clone(held.user.get_or_insert_with(|| home.into())));
             held.tokens.push(self.client.user_tokens.cache.settled(token));
         }
         true
@@ -232,7 +232,7 @@ impl<'a, 'd> Plan<'a, 'd> {
         }
         for known in self.people.get(home).into_iter().flatten() {
             let held = self.users.entry(known.partition.clone()).or_default();
-            held.user.get_or_insert_with(|| home.to_owned());
+            held.user.get_or_insert_with(|| home.into());
             if held.refresh_token.as_ref().is_none_or(|(_, before)| *before < at) {
                 held.refresh_token = Some((RefreshToken::new(secret), at));
             }
@@ -249,7 +249,10 @@ impl<'a, 'd> Plan<'a, 'd> {
         let realm = tenant_of(entity.get(Field::Realm).unwrap_or_default(), home);
         let people =
             self.people.get_mut(home).into_iter().flatten().filter_map(|known| known.person.as_mut());
-        let Some(person) = people.into_iter().find(|person| &*person.realm == realm) else { return false };
+        let Some(person) = people.into_iter().find(|person| person.realm(home).eq_ignore_ascii_case(realm))
+        else {
+            return false;
+        };
         person.id_token = Some(SecretString::from(secret));
         self.keep_more(entity, secret);
         true
@@ -364,7 +367,7 @@ impl<'a, 'd> Plan<'a, 'd> {
             self.client.app_tokens.take_over(key, tokens, None, None);
         }
         for (key, held) in self.users {
-            self.client.user_tokens.take_over(key, held.tokens, held.refresh_token, held.user);
+            self.client.user_tokens.take_over(key, held.tokens, held.refresh_token, held.user.as_ref());
         }
         Ok(self.done)
     }
@@ -419,9 +422,4 @@ fn assertion_hash<'e>(entity: &'e Entity<'_>) -> Option<&'e str> {
 /// The tenant of a user's entry: where it names several, the user's home.
 fn tenant_of<'r>(realm: &'r str, home: &'r str) -> &'r str {
     if realm.is_empty() || crate::authority::is_several(realm) { utid(home) } else { realm }
-}
-
-/// The home tenant in a home account id.
-fn utid(home: &str) -> &str {
-    home.rsplit_once('.').map_or("", |(_, tenant)| tenant)
 }

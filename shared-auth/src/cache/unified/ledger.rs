@@ -32,7 +32,8 @@ pub(crate) struct Ledger {
 /// A user in one tenant.
 #[derive(Debug, Clone)]
 pub(super) struct Person {
-    pub realm: Box<str>,
+    /// `None` where it is the user's home.
+    away: Option<Box<str>>,
     /// The entry of the section `Account`, as JSON.
     pub account: Box<str>,
     pub id_token: Option<SecretString>,
@@ -61,6 +62,24 @@ pub(super) struct Kept {
     pub user: Option<Box<str>>,
 }
 
+impl Person {
+    /// By the home account id and the tenant.
+    pub fn new(home: &str, realm: &str, account: impl Into<Box<str>>) -> Self {
+        let away = (!realm.eq_ignore_ascii_case(utid(home))).then(|| realm.into());
+        Self { away, account: account.into(), id_token: None, family_id: None }
+    }
+
+    /// The tenant, of a user with this home account id.
+    pub fn realm<'a>(&'a self, home: &'a str) -> &'a str {
+        self.away.as_deref().unwrap_or(utid(home))
+    }
+}
+
+/// The home tenant in a home account id.
+pub(super) fn utid(home: &str) -> &str {
+    home.rsplit_once('.').map_or("", |(_, tenant)| tenant)
+}
+
 impl Ledger {
     pub fn new(limit_bytes: u64) -> Self {
         Self { people: Cache::with_weighter(USUAL_USERS, limit_bytes, Bytes), aside: Mutex::default() }
@@ -76,10 +95,9 @@ impl Ledger {
         if let Some(name) = name {
             entity.more.push(("name".into(), name.into()));
         }
-        let realm = account.tenant_id.as_str().into();
-        let (account_entry, id_token) = (entity.text().into(), Some(SecretString::from(id_token)));
-        let person = Person { realm, account: account_entry, id_token, family_id: None };
-        self.add(&account.home_account_id, person);
+        let id_token = Some(SecretString::from(id_token));
+        let person = Person::new(&account.home_account_id, &account.tenant_id, entity.text());
+        self.add(&account.home_account_id, Person { id_token, ..person });
     }
 
     /// A new ID token of a user who is known.
@@ -91,7 +109,7 @@ impl Ledger {
     }
 
     pub(super) fn person(&self, home: &str, realm: &str) -> Option<Person> {
-        self.people(home).iter().find(|person| person.realm.eq_ignore_ascii_case(realm)).cloned()
+        self.people(home).iter().find(|person| person.realm(home).eq_ignore_ascii_case(realm)).cloned()
     }
 
     /// A user in every tenant.
@@ -101,11 +119,12 @@ impl Ledger {
 
     pub(super) fn add(&self, home: &str, person: Person) {
         let home: Box<str> = home.to_ascii_lowercase().into();
+        let realm = person.realm(&home);
         let all: Arc<[Person]> = match self.people.get(&home) {
             // Moved and not copied: an ID token is wiped wherever it was.
             None => Arc::new([person]),
             Some(before) => {
-                let differs = |other: &&Person| !other.realm.eq_ignore_ascii_case(&person.realm);
+                let differs = |other: &&Person| !other.realm(&home).eq_ignore_ascii_case(realm);
                 let others: Vec<Person> = before.iter().filter(differs).cloned().collect();
                 others.into_iter().chain([person]).collect()
             }
@@ -177,7 +196,8 @@ impl Weighter<Box<str>, Arc<[Person]>> for Bytes {
         const PER_PERSON: usize = 160;
         let people = people.iter().map(|person| {
             let id_token = person.id_token.as_ref().map_or(0, |token| token.expose_secret().len());
-            person.realm.len() + person.account.len() + id_token + PER_PERSON
+            let away = person.away.as_ref().map_or(0, |realm| realm.len());
+            away + person.account.len() + id_token + PER_PERSON
         });
         (home.len() + people.sum::<usize>() + PER_PERSON) as u64
     }

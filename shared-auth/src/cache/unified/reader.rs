@@ -14,11 +14,14 @@ pub(super) struct Broken;
 pub(super) struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// Nothing in it may not stand in a text, so that no text has to be looked through for that. Line breaks between
+    /// values are enough to make it look.
+    clean: bool,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self { text, at: 0, clean: is_clean(text) }
     }
 
     /// The next value, as it is written.
@@ -63,7 +66,9 @@ impl<'a> Reader<'a> {
         }
         let begin = self.at + 1;
         let rest = self.text.get(begin..).unwrap_or_default();
-        if let Some((text, b'"')) = plain(rest) {
+        if let Some((text, b'"')) = up_to_its_end(rest)
+            && (self.clean || is_clean(text))
+        {
             self.at = begin + text.len() + 1;
             return Ok(Cow::Borrowed(text));
         }
@@ -105,11 +110,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A text up to its end or an escape, and which of them it is. `None` where something stands in it that may not.
-fn plain(rest: &str) -> Option<(&str, u8)> {
+/// A text up to its end or an escape, and which of them it is.
+fn up_to_its_end(rest: &str) -> Option<(&str, u8)> {
     let ends = memchr2(b'"', b'\\', rest.as_bytes())?;
-    let text = rest.get(..ends)?;
-    // The least of all is found without a way out in the middle, so many bytes at a time.
-    let least = text.bytes().fold(u8::MAX, u8::min);
-    (least >= b' ').then_some((text, *rest.as_bytes().get(ends)?))
+    Some((rest.get(..ends)?, *rest.as_bytes().get(ends)?))
+}
+
+/// True where no control character stands in it. The least byte is found without a way out in the middle, so many at a
+/// time.
+fn is_clean(text: &str) -> bool {
+    text.bytes().fold(u8::MAX, u8::min) >= b' '
 }
