@@ -5,10 +5,7 @@
 //! the users. `peers.sh` shows MSAL Python and msal-node with the same document.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot start should say so and stop")]
 
-use std::time::Duration;
-
 use bench::CpuTime;
-use cpu_time::ThreadTime;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use shared_auth::MsalExport;
 
@@ -19,17 +16,7 @@ fn import_and_export(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group(format!("MSAL token cache of {USERS} users, {} bytes", document.len()));
     group.throughput(Throughput::Bytes(document.len() as u64));
     group.bench_function("import", |bencher| {
-        bencher.iter_custom(|rounds| {
-            let mut took = Duration::ZERO;
-            for _ in 0..rounds {
-                let begun = ThreadTime::now();
-                let imported = client.import_msal_cache(&document).unwrap();
-                took += begun.elapsed();
-                assert_eq!((imported.accounts.len(), imported.access_tokens), (USERS, USERS));
-                imported.accounts.iter().for_each(|account| client.remove_account(account));
-            }
-            took
-        });
+        bencher.iter_custom(|rounds| bench::imports(&document, USERS, rounds));
     });
     client.import_msal_cache(&document).unwrap();
     group.bench_function("export", |bencher| bencher.iter(|| client.export_msal_cache(&MsalExport::new())));

@@ -158,6 +158,19 @@ pub fn whole_cache(users: usize) -> String {
     Value::Object(root).to_string()
 }
 
+/// CPU time of so many imports of a document, each into a cache that does not know its users.
+pub fn imports(document: &str, users: usize, rounds: u64) -> Duration {
+    let (client, mut took) = (client(), Duration::ZERO);
+    for _ in 0..rounds {
+        let begun = ThreadTime::now();
+        let imported = client.import_msal_cache(document).unwrap();
+        took += begun.elapsed();
+        assert_eq!((imported.accounts.len(), imported.access_tokens), (users, users));
+        imported.accounts.iter().for_each(|account| client.remove_account(account));
+    }
+    took
+}
+
 /// A client of the token service at `host` with a token on behalf of each user.
 pub async fn with_assertions(host: &str, count: usize) -> (ConfidentialClient, Vec<UserAssertion>) {
     let (client, scopes) = (client_of(host), Scopes::from(USER_SCOPES));

@@ -30,17 +30,7 @@ fn main() {
             });
             return;
         }
-        "import" => {
-            let (client, document) = (bench::client(), bench::whole_cache(count));
-            let mut took = Duration::ZERO;
-            for _ in 0..calls {
-                let begun = ThreadTime::now();
-                let imported = client.import_msal_cache(&document).unwrap();
-                took += begun.elapsed();
-                imported.accounts.iter().for_each(|account| client.remove_account(account));
-            }
-            took
-        }
+        "import" => bench::imports(&bench::whole_cache(count), count, calls as u64),
         "app" => {
             let (tenants, scopes) = (bench::tenants(count), Scopes::from(GRAPH));
             let client = bench::with_app_tokens(&tenants);

@@ -320,6 +320,12 @@ impl<K: TokenKind> PartialEq for FiledKey<K> {
     }
 }
 
+impl<K: TokenKind> Hash for FiledKey<K> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash(&self.owner, self.kind, self.tenant(), self.name(), state);
+    }
+}
+
 impl<K: TokenKind> fmt::Debug for FiledKey<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("FiledKey").field(&self.kind.name()).field(&self.id().text()).finish()
@@ -328,8 +334,7 @@ impl<K: TokenKind> fmt::Debug for FiledKey<K> {
 
 impl Hash for PartitionKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let FiledKey { owner, kind, .. } = &self.0.filed;
-        hash(owner, *kind, self.0.filed.tenant(), self.0.filed.name(), state);
+        self.0.filed.hash(state);
     }
 }
 

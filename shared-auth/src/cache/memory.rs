@@ -4,17 +4,17 @@
 //! for each other, so that none of them is lost.
 
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
+use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use jiff::Timestamp;
-use quick_cache::sync::Cache;
-use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, Weighter};
+use quick_cache::Equivalent;
 
 use super::key::{FiledKey, Id, PartitionKey};
 use super::names::Names;
 use super::partition::{Mark, Partition};
+use super::partitions::Partitions;
 use super::shared::{Found, Listener, milliseconds};
 use super::token::{CachedToken, Held};
 use super::users::UserIndex;
@@ -24,7 +24,6 @@ use crate::secret::{RefreshToken, TokenKind};
 
 /// All partitions together, by default. About 10,000 signed-in users with two tokens each; the least used give way.
 pub(crate) const MEMORY_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
-const USUAL_PARTITIONS: usize = 10_000;
 /// An application asks for a few sets of scopes; looking through more than these costs more than it saves.
 const KNOWN_SCOPES: usize = 16;
 /// Writers of different partitions meet by chance only.
@@ -41,9 +40,7 @@ pub(crate) struct MemoryCache<K: TokenKind> {
 
 #[derive(Debug)]
 struct Shared<K: TokenKind> {
-    /// By a number that only this process knows how to come to. The partition itself says whether it is the one.
-    partitions: Cache<u64, Arc<Partition<K>>, Bytes, BuildHasherDefault<Number>, Indexes>,
-    numbers: DefaultHashBuilder,
+    partitions: Partitions<K>,
     indexes: Indexes,
     /// Those of the last tokens.
     scopes: Mutex<VecDeque<Scopes>>,
@@ -65,13 +62,10 @@ impl<K: TokenKind> MemoryCache<K> {
     /// `shared`: there is a level behind this one, whose names for partitions must be understood.
     pub fn new(clock: SharedClock, limit_bytes: u64, shared: bool) -> Self {
         let indexes = Indexes { users: UserIndex::default(), names: shared.then(Names::default) };
-        let partitions =
-            Cache::with(USUAL_PARTITIONS, limit_bytes, Bytes, BuildHasherDefault::default(), indexes.clone());
         let writers = std::array::from_fn(|_| Mutex::new(()));
         Self {
             shared: Arc::new(Shared {
-                partitions,
-                numbers: DefaultHashBuilder::default(),
+                partitions: Partitions::new(limit_bytes),
                 indexes,
                 scopes: Mutex::default(),
                 removals: AtomicU64::new(0),
@@ -88,7 +82,7 @@ impl<K: TokenKind> MemoryCache<K> {
     where
         P: Hash + Equivalent<FiledKey<K>> + ?Sized,
     {
-        let partition = self.shared.get(partition)?;
+        let partition = self.shared.partitions.get(partition)?;
         if partition.mark.is_stale() {
             return None;
         }
@@ -97,7 +91,7 @@ impl<K: TokenKind> MemoryCache<K> {
 
     /// True where there is a token that would serve, had it not ended.
     pub fn has_ended(&self, partition: &PartitionKey, scopes: &Scopes, now: Timestamp) -> bool {
-        self.shared.get(partition).is_some_and(|here| here.has_ended(scopes.as_str(), now))
+        self.shared.partitions.get(partition).is_some_and(|here| here.has_ended(scopes.as_str(), now))
     }
 
     /// As [`token`](Self::token), even where another replica may know better.
@@ -107,7 +101,7 @@ impl<K: TokenKind> MemoryCache<K> {
         scopes: &Scopes,
         now: Timestamp,
     ) -> Option<Held<K>> {
-        self.shared.get(partition)?.held(scopes.as_str(), now)
+        self.shared.partitions.get(partition)?.held(scopes.as_str(), now)
     }
 
     /// The refresh token of an account.
@@ -117,12 +111,12 @@ impl<K: TokenKind> MemoryCache<K> {
 
     /// The refresh token with its time.
     pub fn dated_refresh_token(&self, partition: &PartitionKey) -> Option<(RefreshToken, u64)> {
-        self.shared.get(partition)?.refresh_token().cloned()
+        self.shared.partitions.get(partition)?.refresh_token().cloned()
     }
 
     /// Whose partition it is.
     pub fn user(&self, partition: &PartitionKey) -> Option<Arc<str>> {
-        self.shared.get(partition)?.user().cloned()
+        self.shared.partitions.get(partition)?.user().cloned()
     }
 
     /// Stores a token; it replaces those whose scopes it overlaps. `None` keeps the refresh token, and the user, that
@@ -214,7 +208,7 @@ impl<K: TokenKind> MemoryCache<K> {
             |old: &&Partition<K>| old.mark.removed_at().is_some_and(|known| known < found.removed_at);
         if found.is_empty() {
             // Removed by another replica: nothing here counts any more. Merely lost there: what is here still does.
-            let here = self.shared.get(key);
+            let here = self.shared.partitions.get(key);
             if here.as_deref().is_some_and(|here| removed_elsewhere(&here)) {
                 self.remove(key);
             } else if let Some(here) = here {
@@ -260,12 +254,12 @@ impl<K: TokenKind> MemoryCache<K> {
 
     /// Shows every partition that can be used in this moment.
     pub fn for_each(&self, mut show: impl FnMut(&Partition<K>)) {
-        self.shared.partitions.iter().for_each(|(_, partition)| show(&partition));
+        self.shared.partitions.for_each(|_, partition| show(partition));
     }
 
     /// The partition is in the shared level now, after the removal that is known there.
     pub fn is_shared(&self, key: &PartitionKey, removed_at: u64) {
-        if let Some(here) = self.shared.get(key) {
+        if let Some(here) = self.shared.partitions.get(key) {
             here.mark.shared_after(removed_at);
         }
     }
@@ -290,14 +284,14 @@ impl<K: TokenKind> MemoryCache<K> {
 
     /// Forgets the whole partition. True where there was one.
     pub fn remove(&self, key: &PartitionKey) -> bool {
-        self.shared.remove_at(self.shared.number(key), key.id())
+        self.shared.remove_at(self.shared.partitions.number(key), key.id())
     }
 
     /// Forgets every partition of a user, whatever it is filed under.
     pub fn remove_user(&self, user: &str) {
         let remove = || {
             for number in self.shared.indexes.users.take(user) {
-                if let Some(here) = self.shared.partitions.get(&number) {
+                if let Some(here) = self.shared.partitions.get_by_number(number) {
                     self.shared.remove_at(number, here.key.id());
                 }
             }
@@ -321,17 +315,19 @@ impl<K: TokenKind> MemoryCache<K> {
         key: &PartitionKey,
         change: impl FnOnce(Option<&Partition<K>>) -> Option<Partition<K>>,
     ) -> bool {
-        let number = self.shared.number(key);
+        let partitions = &self.shared.partitions;
+        let number = partitions.number(key);
         let _alone = self.shared.writer(number);
         let (removals, mut kept) = (self.removals(), true);
         let signed_out =
             |user: &str| self.removals() != removals && self.shared.removed_since(removals, user_name(user));
-        let old = self.shared.get(key);
+        let old = self.shared.partitions.get(key);
         if let Some(new) = change(old.as_deref()) {
             let user = new.user().cloned();
             let new = Arc::new(new);
-            self.shared.partitions.insert(number, Arc::clone(&new));
-            if old.is_none() && !self.shared.partitions.contains_key(&number) {
+            partitions
+                .insert(number, Arc::clone(&new), |number, gone| self.shared.indexes.forget(number, gone));
+            if old.is_none() && !partitions.contains(number) {
                 return !user.is_some_and(|user| signed_out(&user)); // No room for it, and no index knows of it.
             }
             self.shared.indexes.add(number, key, user.as_ref());
@@ -339,10 +335,10 @@ impl<K: TokenKind> MemoryCache<K> {
                 // A sign-out in this moment did not find it in the index.
                 kept = !signed_out(user);
                 if !kept {
-                    self.shared.partitions.remove(&number);
+                    partitions.remove(number);
                 }
             }
-            if !self.shared.partitions.contains_key(&number) {
+            if !partitions.contains(number) {
                 self.shared.indexes.forget(number, &new); // Signed out, or there was no room for it.
             }
         }
@@ -351,26 +347,13 @@ impl<K: TokenKind> MemoryCache<K> {
 }
 
 impl<K: TokenKind> Shared<K> {
-    fn get<P>(&self, partition: &P) -> Option<Arc<Partition<K>>>
-    where
-        P: Hash + Equivalent<FiledKey<K>> + ?Sized,
-    {
-        let here = self.partitions.get(&self.number(partition))?;
-        partition.equivalent(&here.key).then_some(here)
-    }
-
-    /// The same number for two keys is as good as impossible, and then the later one takes the other's place.
-    fn number<P: Hash + ?Sized>(&self, partition: &P) -> u64 {
-        self.numbers.hash_one(partition)
-    }
-
     /// Removes what lies under a number. `name` is what it is called outside: what is under way for it is too late.
     fn remove_at(&self, number: u64, name: Id) -> bool {
         let _alone = self.writer(number);
-        let removed = self.partitions.remove(&number);
+        let removed = self.partitions.remove(number);
         // After it: who counts from here on finds nothing to begin with.
         self.count_removal(name);
-        if let Some((_, partition)) = &removed {
+        if let Some(partition) = &removed {
             self.indexes.forget(number, partition);
         }
         removed.is_some()
@@ -378,7 +361,7 @@ impl<K: TokenKind> Shared<K> {
 
     fn mark_stale(&self, number: u64) {
         let _alone = self.writer(number);
-        if let Some(partition) = self.partitions.get(&number) {
+        if let Some(partition) = self.partitions.get_by_number(number) {
             partition.mark.set_stale(true);
         }
     }
@@ -419,7 +402,7 @@ impl<K: TokenKind> Listener for Shared<K> {
     }
 
     fn anything_may_have_changed(&self) {
-        self.partitions.iter().for_each(|(number, _)| self.mark_stale(number));
+        self.partitions.for_each(|number, _| self.mark_stale(number));
     }
 }
 
@@ -429,7 +412,7 @@ fn user_name(user: &str) -> Id {
 }
 
 /// Who has which partition, and what it is called outside. Kept in step with what memory pressure takes away.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Indexes {
     users: UserIndex,
     names: Option<Names>,
@@ -456,49 +439,6 @@ impl Indexes {
 
     fn named(&self, name: Id) -> Option<u64> {
         self.names.as_ref()?.get(name)
-    }
-}
-
-impl<K: TokenKind> Lifecycle<u64, Arc<Partition<K>>> for Indexes {
-    type RequestState = ();
-
-    fn on_evict(&self, (): &mut (), number: u64, partition: Arc<Partition<K>>) {
-        self.forget(number, &partition);
-    }
-}
-
-/// Hashes what is a hash already.
-#[derive(Default)]
-struct Number(u64);
-
-impl Hasher for Number {
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number;
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.0 = self.0.rotate_left(8) ^ u64::from(byte));
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-/// Weighs partitions by the memory that they take.
-#[derive(Debug, Clone)]
-struct Bytes;
-
-impl<K: TokenKind> Weighter<u64, Arc<Partition<K>>> for Bytes {
-    fn weight(&self, _: &u64, partition: &Arc<Partition<K>>) -> u64 {
-        const PER_PARTITION: usize = 460; // with its lines in the indexes of users and of names
-        const PER_TOKEN: usize = 160;
-        let tokens = partition.tokens().map(|token| {
-            let scopes = token.scopes.as_str().len() + token.declined_scopes.as_str().len();
-            token.access_token.expose_secret().len() + scopes + PER_TOKEN
-        });
-        let refresh_token = partition.refresh_token().map_or(0, |(token, _)| token.expose().len());
-        (partition.key.len() + refresh_token + PER_PARTITION + tokens.sum::<usize>()) as u64
     }
 }
 

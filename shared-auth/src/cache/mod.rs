@@ -12,6 +12,7 @@ mod loops;
 mod memory;
 mod names;
 mod partition;
+mod partitions;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod record;

@@ -68,13 +68,15 @@ impl<K: TokenKind> Clone for Entry<K> {
 
 /// How a partition stands to the level that replicas share. Changes in place.
 ///
-/// The last removal that is known there, and whether another replica may have changed the partition since.
+/// The last removal that is known there, whether another replica may have changed the partition since, and whether anybody
+/// here has asked for it.
 #[derive(Debug)]
 pub(super) struct Mark(AtomicU64);
 
 const STALE: u64 = 1 << 63;
+const USED: u64 = 1 << 62;
 /// The partition has not been there.
-const NEVER_SHARED: u64 = STALE - 1;
+const NEVER_SHARED: u64 = USED - 1;
 
 impl Default for Mark {
     fn default() -> Self {
@@ -103,13 +105,25 @@ impl Mark {
 
     /// The last removal that is known there; `None` until the partition has been there.
     pub fn removed_at(&self) -> Option<u64> {
-        Some(self.0.load(Ordering::Relaxed) & !STALE).filter(|at| *at != NEVER_SHARED)
+        Some(self.0.load(Ordering::Relaxed) & !(STALE | USED)).filter(|at| *at != NEVER_SHARED)
+    }
+
+    /// Somebody has asked for it. Written only where that is new, for others read the same line.
+    pub fn use_it(&self) {
+        if self.0.load(Ordering::Relaxed) & USED == 0 {
+            self.0.fetch_or(USED, Ordering::Relaxed);
+        }
+    }
+
+    /// True where somebody has asked for it since the last time.
+    pub fn was_used(&self) -> bool {
+        self.0.fetch_and(!USED, Ordering::Relaxed) & USED != 0
     }
 
     /// The partition is there now. Whether it is stale stays as it is.
     pub fn shared_after(&self, removed_at: u64) {
         let removed_at = removed_at.min(NEVER_SHARED);
-        let changed = |before| Some((before & STALE) | removed_at);
+        let changed = |before| Some((before & (STALE | USED)) | removed_at);
         let _always_some = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, changed);
     }
 }
@@ -131,6 +145,18 @@ impl<K: TokenKind> Partition<K> {
     /// An empty one.
     pub(super) fn new(key: &PartitionKey) -> Self {
         Self { key: key.to_filed(), mark: Mark::default(), entries: SmallVec::new(), holder: None }
+    }
+
+    /// The memory that it takes, with its place in the table and its lines in the indexes of users and of names.
+    pub(super) fn bytes(&self) -> u64 {
+        const PER_PARTITION: usize = 460;
+        const PER_TOKEN: usize = 160;
+        let tokens = self.tokens().map(|token| {
+            let scopes = token.scopes.as_str().len() + token.declined_scopes.as_str().len();
+            token.access_token.expose_secret().len() + scopes + PER_TOKEN
+        });
+        let refresh_token = self.refresh_token().map_or(0, |(token, _)| token.expose().len());
+        (self.key.len() + refresh_token + PER_PARTITION + tokens.sum::<usize>()) as u64
     }
 
     pub(super) fn entry(&self, at: usize) -> &Entry<K> {

@@ -206,7 +206,7 @@ fn memory_is_bounded_however_many_assertions_come() {
         cache.store(&key, token(&cache, &large, "A", SignedDuration::from_hours(1)), None, Some(&user));
     }
 
-    assert!(cache.shared.partitions.weight() <= MEMORY_LIMIT_BYTES);
+    assert!(cache.shared.partitions.bytes() <= MEMORY_LIMIT_BYTES);
     assert!(cache.shared.partitions.len() > 1_000);
     assert_eq!(
         cache.shared.indexes.users.users(),
