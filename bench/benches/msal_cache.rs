@@ -12,11 +12,11 @@ use shared_auth::MsalExport;
 const USERS: usize = 5;
 
 fn import_and_export(c: &mut Criterion<CpuTime>) {
-    let (client, document) = (bench::client(), bench::whole_cache(USERS));
+    let (client, document) = (bench::client(), bench::whole_cache(USERS, 1));
     let mut group = c.benchmark_group(format!("MSAL token cache of {USERS} users, {} bytes", document.len()));
     group.throughput(Throughput::Bytes(document.len() as u64));
     group.bench_function("import", |bencher| {
-        bencher.iter_custom(|rounds| bench::imports(&document, USERS, rounds));
+        bencher.iter_custom(|rounds| bench::imports(USERS, 1, rounds));
     });
     client.import_msal_cache(&document).unwrap();
     group.bench_function("export", |bencher| bencher.iter(|| client.export_msal_cache(&MsalExport::new())));

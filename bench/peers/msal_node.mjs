@@ -33,9 +33,9 @@ const hit = {
   app: () => client.acquireTokenByClientCredential({ scopes: ["https://graph.microsoft.com/.default"] }),
   silent: () => client.acquireTokenSilent({ account, scopes: ["User.Read"] }),
   import: () => client.getTokenCache().deserialize(text),
-}[kind];
+}[kind.split("-")[0]];
 
-if (kind !== "import" && !(await hit()).fromCache) throw new Error("this was no hit");
+if (!kind.startsWith("import") && !(await hit()).fromCache) throw new Error("this was no hit");
 const figures = [];
 for (let run = 0; run < 5; run++) {
   let calls = 0;

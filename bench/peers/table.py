@@ -6,8 +6,8 @@ figures = {}
 for line in sys.stdin:
     figure = json.loads(line)
     figures.setdefault((figure["case"], figure["entries"]), {})[figure["peer"]] = figure["us"]
-print(f"{'case':<10}{'entries':>9}{'ours, us':>12}{'MSAL Python, us':>18}{'':>10}{'msal-node, us':>16}{'':>10}")
+print(f"{'case':<15}{'entries':>9}{'ours, us':>12}{'MSAL Python, us':>18}{'':>10}{'msal-node, us':>16}{'':>10}")
 for (case, entries), us in figures.items():
     ours = us["shared-auth"]
     python, node = us["MSAL Python"], us["msal-node"]
-    print(f"{case:<10}{entries:>9}{ours:>12.3f}{python:>18.1f}{python / ours:>8.0f} x{node:>16.1f}{node / ours:>8.0f} x")
+    print(f"{case:<15}{entries:>9}{ours:>12.3f}{python:>18.1f}{python / ours:>8.0f} x{node:>16.1f}{node / ours:>8.0f} x")

@@ -120,9 +120,9 @@ pub fn signed_in(homes: &[String]) -> String {
     document.to_string()
 }
 
-/// The cache that MSAL Python writes for as many users, compact: access, refresh and ID token and account of each, tokens
-/// as long as Entra's.
-pub fn whole_cache(users: usize) -> String {
+/// The cache that MSAL Python writes for as many users, compact: refresh and ID token and account of each, and a token for
+/// each of so many APIs, as long as Entra's.
+pub fn whole_cache(users: usize, apis: usize) -> String {
     let now = SystemClock.now().as_second();
     let text = |kind: &str, user: usize, bytes: usize| format!("{kind}{user:08}{}", "x".repeat(bytes - 10));
     let mut sections: [Map<String, Value>; 5] = Default::default();
@@ -130,12 +130,16 @@ pub fn whole_cache(users: usize) -> String {
         let id = format!("{user:08x}-bbbb-4ccc-8ddd-eeeeeeeeeeee");
         let home = format!("{id}.{TENANT}");
         let [access_tokens, accounts, id_tokens, refresh_tokens, _] = &mut sections;
-        access_tokens.insert(format!("{home}-{HOST}-accesstoken-{CLIENT}-{TENANT}-user.read openid profile"), json!({
-            "credential_type": "AccessToken", "secret": text("at", user, TOKEN_BYTES), "home_account_id": home,
-            "environment": HOST, "client_id": CLIENT, "target": "User.Read openid profile", "realm": TENANT,
-            "token_type": "Bearer", "cached_at": now.to_string(), "expires_on": (now + 3599).to_string(),
-            "extended_expires_on": (now + 3599).to_string(),
-        }));
+        let others = (1..apis).map(|api| format!("api://res{api}/.default"));
+        for target in std::iter::once("User.Read openid profile".to_owned()).chain(others) {
+            let key = format!("{home}-{HOST}-accesstoken-{CLIENT}-{TENANT}-{}", target.to_lowercase());
+            access_tokens.insert(key, json!({
+                "credential_type": "AccessToken", "secret": text("at", user, TOKEN_BYTES), "home_account_id": home,
+                "environment": HOST, "client_id": CLIENT, "target": target, "realm": TENANT,
+                "token_type": "Bearer", "cached_at": now.to_string(), "expires_on": (now + 3599).to_string(),
+                "extended_expires_on": (now + 3599).to_string(),
+            }));
+        }
         refresh_tokens.insert(format!("{home}-{HOST}-refreshtoken-{CLIENT}--user.read openid profile"), json!({
             "credential_type": "RefreshToken", "secret": text("rt", user, REFRESH_TOKEN_BYTES), "home_account_id": home,
             "environment": HOST, "client_id": CLIENT, "target": "User.Read openid profile",
@@ -158,14 +162,14 @@ pub fn whole_cache(users: usize) -> String {
     Value::Object(root).to_string()
 }
 
-/// CPU time of so many imports of a document, each into a cache that does not know its users.
-pub fn imports(document: &str, users: usize, rounds: u64) -> Duration {
-    let (client, mut took) = (client(), Duration::ZERO);
+/// CPU time of so many imports of a [`whole_cache`], each into a cache that does not know its users.
+pub fn imports(users: usize, apis: usize, rounds: u64) -> Duration {
+    let (client, document, mut took) = (client(), whole_cache(users, apis), Duration::ZERO);
     for _ in 0..rounds {
         let begun = ThreadTime::now();
-        let imported = client.import_msal_cache(document).unwrap();
+        let imported = client.import_msal_cache(&document).unwrap();
         took += begun.elapsed();
-        assert_eq!((imported.accounts.len(), imported.access_tokens), (users, users));
+        assert_eq!((imported.accounts.len(), imported.access_tokens), (users, users * apis));
         imported.accounts.iter().for_each(|account| client.remove_account(account));
     }
     took

@@ -248,7 +248,8 @@ impl Authority {
     /// True where `environment` is a name of this authority's host, as token caches spell it: with the port or without.
     pub(crate) fn is_called(&self, environment: &str) -> bool {
         let host = self.host.host_str().unwrap_or_default();
-        let is = |name: &str| name.eq_ignore_ascii_case(environment);
+        // Mostly it is spelled alike, which is known sooner.
+        let is = |name: &str| name == environment || name.eq_ignore_ascii_case(environment);
         let with_port = || self.host.port().is_some_and(|port| is(&format!("{host}:{port}")));
         is(host) || is(&self.environment) || self.aliases.iter().any(|alias| is(alias)) || with_port()
     }

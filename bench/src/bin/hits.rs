@@ -1,6 +1,6 @@
 //! Hits of one kind in a cache of one size: `hits CASE ENTRIES [CALLS]`, CASE one of `app`, `silent`, `obo`, `obo-hash`;
-//! with `import` it is how long a document of so many users takes. `hits document CASE ENTRIES` prints the document instead,
-//! as every MSAL reads it.
+//! with `import` it is how long a document of so many users takes, with `import-of-one` that of one user with so many access
+//! tokens. `hits document CASE ENTRIES` prints the document instead, as every MSAL reads it.
 //!
 //! Prints one JSON object with the CPU time of a call, for `peers.sh`; `instructions.sh` counts what happens within
 //! `measured_calls`.
@@ -25,12 +25,14 @@ fn main() {
         "document" => {
             println!("{}", match arguments[1].as_str() {
                 "app" => bench::app_tokens(&bench::tenants(count)),
-                "import" => bench::whole_cache(count),
+                "import" => bench::whole_cache(count, 1),
+                "import-of-one" => bench::whole_cache(1, count),
                 _ => bench::user_tokens(&bench::homes(count)),
             });
             return;
         }
-        "import" => bench::imports(&bench::whole_cache(count), count, calls as u64),
+        "import" => bench::imports(count, 1, calls as u64),
+        "import-of-one" => bench::imports(1, count, calls as u64),
         "app" => {
             let (tenants, scopes) = (bench::tenants(count), Scopes::from(GRAPH));
             let client = bench::with_app_tokens(&tenants);
@@ -59,7 +61,7 @@ fn main() {
                 client.acquire_token_on_behalf_of(assertion, &scopes).await.unwrap();
             })
         }
-        _ => panic!("hits app|silent|obo|obo-hash|import ENTRIES [CALLS], or hits document app|silent|import ENTRIES"),
+        _ => panic!("hits app|silent|obo|obo-hash|import|import-of-one ENTRIES [CALLS], or hits document CASE ENTRIES"),
     };
     let us = took.as_secs_f64() * 1e6 / calls as f64;
     println!("{}", serde_json::json!({ "peer": "shared-auth", "case": case, "entries": count, "us": us }));

@@ -341,7 +341,9 @@ impl<'a, 'd> Plan<'a, 'd> {
     }
 
     fn is_this_client(&self, entity: &Entity<'_>) -> bool {
-        entity.get(Field::ClientId).is_some_and(|id| id.eq_ignore_ascii_case(&self.client.client_id))
+        entity
+            .get(Field::ClientId)
+            .is_some_and(|id| id == self.client.client_id || id.eq_ignore_ascii_case(&self.client.client_id))
     }
 
     fn carry_out(mut self, document: &Document<'_>) -> Result<MsalImport, MsalCacheError> {
