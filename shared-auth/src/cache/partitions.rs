@@ -20,7 +20,9 @@ use crate::secret::TokenKind;
 /// So many partitions are looked at to find one that may give way. All of them in use, and the next one does: who has a token
 /// to store waits for that, however many there are.
 const LOOKED_AT: usize = 64;
-const SHARDS_PER_PROCESSOR: usize = 4;
+/// Two threads hardly ever want the same one. But each has room for many, so that it is not the new one that gives way.
+const SHARDS_PER_PROCESSOR: usize = 32;
+const BYTES_PER_SHARD: u64 = 256 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Partitions<K: TokenKind> {
@@ -45,11 +47,11 @@ struct Table<K: TokenKind> {
 impl<K: TokenKind> Partitions<K> {
     pub fn new(limit_bytes: u64) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let with_room = usize::try_from(limit_bytes / BYTES_PER_SHARD).unwrap_or(usize::MAX).max(1);
+        let count = (processors * SHARDS_PER_PROCESSOR).min(with_room).next_power_of_two();
         let shard = || Shard(RwLock::new(Table { partitions: HashTable::new(), hand: 0 }));
         Self {
-            shards: std::iter::repeat_with(shard)
-                .take((processors * SHARDS_PER_PROCESSOR).next_power_of_two())
-                .collect(),
+            shards: std::iter::repeat_with(shard).take(count).collect(),
             numbers: DefaultHashBuilder::default(),
             bytes: AtomicU64::new(0),
             limit_bytes,
