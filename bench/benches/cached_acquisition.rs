@@ -18,25 +18,46 @@ use tokio::runtime::Runtime;
 
 /// The largest first: it does not lie in the holes that others left in memory.
 const SIZES: [usize; 4] = [100_000, 10_000, 1_000, 1];
+
+/// How many of so many entries are asked for, one after the other: all of them, and of the most of them also a tenth, for
+/// of a hundred thousand users not everybody is there at once.
+fn asked(count: usize) -> &'static [usize] {
+    match count {
+        1 => &[1],
+        1_000 => &[1_000],
+        10_000 => &[10_000],
+        _ => &[100_000, 10_000],
+    }
+}
+
+/// What a case is called: how many entries, and how many of them are asked for.
+fn label(count: usize, asked: usize) -> String {
+    if asked < count { format!("{count}-{asked}") } else { count.to_string() }
+}
 const APP: &str = "cached app token";
 const SILENT: &str = "cached silent token";
 const OBO: &str = "cached on-behalf-of token";
 
-/// Times `$call` with `$at` going through `$count` entries.
+/// Times `$call` with `$at` going through those of `$count` entries that are asked for.
 macro_rules! hits {
     ($group:expr, $name:expr, $runtime:expr, $count:expr, |$at:ident| $call:expr) => {
-        $group.bench_function(BenchmarkId::new($name, $count), |bencher| {
-            bencher.iter_custom(|times| {
-                $runtime.block_on(async {
-                    let (mut $at, started) = (0, ThreadTime::now());
-                    for _ in 0..times {
-                        $at = next($at, $count);
-                        $call;
-                    }
-                    started.elapsed()
-                })
+        hits!($group, $name, $runtime, $count, asked($count), |$at| $call)
+    };
+    ($group:expr, $name:expr, $runtime:expr, $count:expr, $asked:expr, |$at:ident| $call:expr) => {
+        for &asked in $asked {
+            $group.bench_function(BenchmarkId::new($name, label($count, asked)), |bencher| {
+                bencher.iter_custom(|times| {
+                    $runtime.block_on(async {
+                        let (mut $at, started) = (0, ThreadTime::now());
+                        for _ in 0..times {
+                            $at = next($at, asked);
+                            $call;
+                        }
+                        started.elapsed()
+                    })
+                });
             });
-        });
+        }
     };
 }
 
@@ -96,10 +117,10 @@ fn on_behalf_of(c: &mut Criterion<CpuTime>) {
             assert_eq!(result.source, TokenSource::Cache);
         });
         // The texts of all users are not what is measured; those of some are enough to miss the processor's caches.
-        let (texts, ends): (Vec<_>, _) = ((0..count.min(10_000)).map(bench::incoming).collect(), bench::in_an_hour());
-        let count_of_texts = texts.len();
-        hits!(group, "with its hash", runtime, count, |at| {
-            let assertion = UserAssertion::new(texts[at % count_of_texts].as_str(), ends);
+        let some = count.min(10_000);
+        let (texts, ends): (Vec<_>, _) = ((0..some).map(bench::incoming).collect(), bench::in_an_hour());
+        hits!(group, "with its hash", runtime, count, &[some], |at| {
+            let assertion = UserAssertion::new(texts[at].as_str(), ends);
             let result = client.acquire_token_on_behalf_of(&assertion, &scopes).await.unwrap();
             assert_eq!(result.source, TokenSource::Cache);
         });
@@ -137,21 +158,25 @@ fn two_threads() {
 }
 
 /// The median that criterion left behind, in nanoseconds.
-fn median(group: &str, name: &str, count: usize) -> Option<f64> {
+fn median(group: &str, name: &str, label: &str) -> Option<f64> {
     let criterion = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target").into());
-    let file = format!("{criterion}/criterion/{group}/{name}/{count}/new/estimates.json");
+    let file = format!("{criterion}/criterion/{group}/{name}/{label}/new/estimates.json");
     let estimates: serde_json::Value = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
     estimates["median"]["point_estimate"].as_f64()
 }
 
 /// All cases in one table: nanoseconds of CPU, and how many times as much the peer needs.
 fn report() {
-    println!("\n{:<52}{:>10}{:>10}{:>10}{:>10}", "ns of CPU a call, by entries", 1, 1_000, 10_000, 100_000);
-    let line = |name: String, figure: &dyn Fn(usize) -> Option<String>| {
+    let sizes = SIZES.iter().rev();
+    let labels: Vec<_> =
+        sizes.flat_map(|&count| asked(count).iter().rev().map(move |&asked| label(count, asked))).collect();
+    let line = |name: &str, figure: &dyn Fn(&str) -> Option<String>| {
         let figures: String =
-            SIZES.iter().rev().map(|&count| format!("{:>10}", figure(count).unwrap_or_else(|| "-".into()))).collect();
+            labels.iter().map(|label| format!("{:>14}", figure(label).unwrap_or_else(|| "-".into()))).collect();
         println!("{name:<52}{figures}");
     };
+    println!("\nns of CPU a call, by entries; after the dash, how many of them are asked for");
+    line("", &|label| Some(label.to_owned()));
     let cases = [
         (APP, "shared-auth"),
         (APP, "azure_identity"),
@@ -161,10 +186,11 @@ fn report() {
     ];
     for (group, name) in cases {
         let title = if name == "shared-auth" { group.to_owned() } else { format!("{}, {name}", &group[7..]) };
-        line(title, &|count| Some(format!("{:.0}", median(group, name, count)?)));
+        line(&title, &|label| Some(format!("{:.0}", median(group, name, label)?)));
         if name == "azure_identity" {
-            let ratio = |count| Some(format!("{:.1} x", median(APP, name, count)? / median(APP, "shared-auth", count)?));
-            line("    as many times ours".to_owned(), &ratio);
+            let ratio =
+                |label: &str| Some(format!("{:.1} x", median(APP, name, label)? / median(APP, "shared-auth", label)?));
+            line("    as many times ours", &ratio);
         }
     }
 }
