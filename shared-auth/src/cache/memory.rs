@@ -327,7 +327,7 @@ impl<K: TokenKind> MemoryCache<K> {
             let new = Arc::new(new);
             partitions
                 .insert(number, Arc::clone(&new), |number, gone| self.shared.indexes.forget(number, gone));
-            if old.is_none() && !partitions.contains(number) {
+            if old.is_none() && !partitions.contains(number, &new) {
                 return !user.is_some_and(|user| signed_out(&user)); // No room for it, and no index knows of it.
             }
             self.shared.indexes.add(number, key, user.as_ref());
@@ -338,7 +338,7 @@ impl<K: TokenKind> MemoryCache<K> {
                     partitions.remove(number);
                 }
             }
-            if !partitions.contains(number) {
+            if !partitions.contains(number, &new) {
                 self.shared.indexes.forget(number, &new); // Signed out, or there was no room for it.
             }
         }

@@ -80,8 +80,9 @@ impl<K: TokenKind> Partitions<K> {
         self.read(number).partitions.find(number, self.is(number)).cloned()
     }
 
-    pub fn contains(&self, number: u64) -> bool {
-        self.read(number).partitions.find(number, self.is(number)).is_some()
+    /// True where this very one is there, and has not given way or been replaced.
+    pub fn contains(&self, number: u64, partition: &Arc<Partition<K>>) -> bool {
+        self.read(number).partitions.find(number, |here| Arc::ptr_eq(here, partition)).is_some()
     }
 
     /// Adds a partition, in place of the one that has its number. `gone` is told who gives way to it. One that takes more
@@ -245,7 +246,7 @@ mod tests {
         }
 
         fn has(&self, tenant: usize) -> bool {
-            self.partitions.contains(self.partitions.number(&self.key(tenant)))
+            self.partitions.get_by_number(self.partitions.number(&self.key(tenant))).is_some()
         }
     }
 
@@ -301,8 +302,11 @@ mod tests {
         }
         let held = cache.partitions.get(&cache.key(1)).unwrap();
         assert_eq!((cache.partitions.len(), cache.partitions.bytes()), (1, held.bytes()));
+        let number = cache.partitions.number(&cache.key(1));
+        assert!(cache.partitions.contains(number, &held));
 
-        assert!(cache.partitions.remove(cache.partitions.number(&cache.key(1))).is_some());
+        assert!(cache.partitions.remove(number).is_some());
+        assert!(!cache.partitions.contains(number, &held));
         assert_eq!((cache.partitions.len(), cache.partitions.bytes()), (0, 0));
         assert!(!cache.has(1));
     }

@@ -52,10 +52,11 @@ impl<'a> Reader<'a> {
             let name = self.text()?;
             self.take(b':')?;
             member(self, name)?;
-            if !self.is_at(b',') {
-                return self.take(b'}');
+            match self.next() {
+                Some(b',') => {}
+                Some(b'}') => return Ok(()),
+                _ => return Err(Broken),
             }
-            self.take(b',')?;
         }
     }
 
@@ -64,12 +65,12 @@ impl<'a> Reader<'a> {
         if !self.is_at(b'"') {
             return Err(Broken);
         }
-        let begin = self.at + 1;
-        let rest = self.text.get(begin..).unwrap_or_default();
-        if let Some((text, b'"')) = up_to_its_end(rest)
-            && (self.clean || is_clean(text))
+        let (bytes, begin) = (self.text.as_bytes(), self.at + 1);
+        let end = begin + memchr2(b'"', b'\\', bytes.get(begin..).ok_or(Broken)?).ok_or(Broken)?;
+        if bytes.get(end) == Some(&b'"')
+            && let Some(text) = self.text.get(begin..end).filter(|text| self.clean || is_clean(text))
         {
-            self.at = begin + text.len() + 1;
+            self.at = end + 1;
             return Ok(Cow::Borrowed(text));
         }
         match self.value()? {
@@ -93,11 +94,13 @@ impl<'a> Reader<'a> {
     }
 
     fn take(&mut self, byte: u8) -> Result<(), Broken> {
-        if !self.is_at(byte) {
-            return Err(Broken);
-        }
+        if self.next() == Some(byte) { Ok(()) } else { Err(Broken) }
+    }
+
+    fn next(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
         self.at += 1;
-        Ok(())
+        Some(byte)
     }
 
     fn peek(&mut self) -> Option<u8> {
@@ -108,12 +111,6 @@ impl<'a> Reader<'a> {
             }
         }
     }
-}
-
-/// A text up to its end or an escape, and which of them it is.
-fn up_to_its_end(rest: &str) -> Option<(&str, u8)> {
-    let ends = memchr2(b'"', b'\\', rest.as_bytes())?;
-    Some((rest.get(..ends)?, *rest.as_bytes().get(ends)?))
 }
 
 /// True where no control character stands in it. The least byte is found without a way out in the middle, so many at a
