@@ -16,6 +16,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use quick_cache::DefaultHashBuilder;
 use secrecy::SecretString;
+use smallvec::SmallVec;
 
 use super::document::{Document, Section};
 use super::entity::{Entity, Entry, Field};
@@ -70,6 +71,7 @@ struct Plan<'a, 'd> {
     /// By home account id, one for each tenant.
     people: Map<&'d str, Vec<Known>>,
     apps: Map<PartitionKey, Vec<Arc<CachedToken<App>>>>,
+    /// Tokens of users elsewhere than where they are known.
     users: Map<PartitionKey, Held>,
     aside: Vec<(Section, &'d str, Kept)>,
     more: Vec<(Id, More)>,
@@ -81,6 +83,7 @@ struct Known {
     account: Account,
     /// Of the user's tokens there.
     partition: PartitionKey,
+    held: Held,
     /// There may be tokens of users without an entry for the user.
     person: Option<Person>,
 }
@@ -88,7 +91,15 @@ struct Known {
 impl Known {
     fn new(client: &Inner, account: Account, person: Option<Person>) -> Self {
         let partition = client.account_partition(&account, None).to_key();
-        Self { account, partition, person }
+        Self { account, partition, held: Held::default(), person }
+    }
+
+    /// True where the user's tokens for this realm are filed.
+    fn is_in(&self, client: &Inner, realm: &str) -> bool {
+        match client.authority.is_multi_tenant() {
+            true => self.account.tenant_id.eq_ignore_ascii_case(realm),
+            false => client.authority.realm() == realm,
+        }
     }
 }
 
@@ -155,7 +166,7 @@ impl<'a, 'd> Plan<'a, 'd> {
         };
         let person = Person::new(home, &account.tenant_id, entity.written);
         let known = Known::new(self.client, account, Some(person));
-        self.people.entry(home).or_default().push(known);
+        self.people.entry(home).or_insert_with(|| Vec::with_capacity(1)).push(known);
         true
     }
 
@@ -178,41 +189,30 @@ impl<'a, 'd> Plan<'a, 'd> {
             }
             return true;
         };
-        let key = if assertion_hash(entity).is_some() {
-            // Where an authority is for several tenants, on-behalf-of is filed under its name.
-            let several = self.client.authority.is_multi_tenant();
-            let realm = if several { self.client.authority.realm() } else { &*realm };
-            TokenDigest::parse(home_or_hash)
-                .map(|hash| PartitionRef::assertion_hash(owner, realm, &hash).to_key())
-        } else {
-            Some(self.partition(&realm, home_or_hash))
-        };
-        let Some((key, mut token)) = key.zip(token::<User>(entity, secret, scopes, self.now)) else {
+        let hash = assertion_hash(entity).map(TokenDigest::parse);
+        let Some(mut token) = token::<User>(entity, secret, scopes, self.now).filter(|_| hash != Some(None))
+        else {
             return false;
         };
-        if self.counts(entity, &token) {
-            if let Some(home) = home.filter(|home| *home == home_or_hash) {
-                self.known(home);
-            }
-            let held = self.users.entry(key).or_default();
-            token.home_account_id = home.map(|home| Arc::clone(held.user.get_or_insert_with(|| home.into())));
-            held.tokens.push(self.client.user_tokens.cache.settled(token));
+        if !self.counts(entity, &token) {
+            return true;
         }
-        true
-    }
-
-    /// The partition of a user's tokens. Its name takes a hash; mostly the user is known, and there is one already.
-    fn partition(&self, realm: &str, home: &str) -> PartitionKey {
-        let authority = &self.client.authority;
-        let is_here = |known: &&Known| match authority.is_multi_tenant() {
-            true => known.account.tenant_id.eq_ignore_ascii_case(realm),
-            false => authority.realm() == realm,
+        let client = self.client;
+        let held = if let Some(hash) = hash.flatten() {
+            // Where an authority is for several tenants, on-behalf-of is filed under its name.
+            let several = client.authority.is_multi_tenant();
+            let realm = if several { client.authority.realm() } else { &*realm };
+            self.users.entry(PartitionRef::assertion_hash(owner, realm, &hash).to_key()).or_default()
+        } else if let Some(known) =
+            self.known(home_or_hash).iter().position(|known| known.is_in(client, &realm))
+        {
+            &mut self.known(home_or_hash)[known].held
+        } else {
+            self.users.entry(PartitionRef::account(owner, &*realm, home_or_hash).to_key()).or_default()
         };
-        let known = self.people.get(home).into_iter().flatten().find(is_here);
-        known.map_or_else(
-            || PartitionRef::account(&self.client.owner, realm, home).to_key(),
-            |known| known.partition.clone(),
-        )
+        token.home_account_id = home.map(|home| Arc::clone(held.user.get_or_insert_with(|| home.into())));
+        held.tokens.push(client.user_tokens.cache.settled(token));
+        true
     }
 
     fn refresh_token(&mut self, entity: &'d Entity<'_>) -> bool {
@@ -225,16 +225,14 @@ impl<'a, 'd> Plan<'a, 'd> {
         }
         // Of one whose age nobody knows, one that we have is the successor.
         let at = entity.time(Field::LastModificationTime).map_or(1, |time| milliseconds(time.min(self.now)));
-        for known in self.known(home) {
-            if let (Some(person), Some(family)) = (&mut known.person, entity.get(Field::FamilyId)) {
+        let token = RefreshToken::new(secret);
+        for Known { person, held, .. } in self.known(home) {
+            if let (Some(person), Some(family)) = (person, entity.get(Field::FamilyId)) {
                 person.family_id = Some(family.into());
             }
-        }
-        for known in self.people.get(home).into_iter().flatten() {
-            let held = self.users.entry(known.partition.clone()).or_default();
             held.user.get_or_insert_with(|| home.into());
             if held.refresh_token.as_ref().is_none_or(|(_, before)| *before < at) {
-                held.refresh_token = Some((RefreshToken::new(secret), at));
+                held.refresh_token = Some((token.clone(), at));
             }
         }
         self.keep_more(entity, secret);
@@ -348,22 +346,31 @@ impl<'a, 'd> Plan<'a, 'd> {
 
     fn carry_out(mut self, document: &Document<'_>) -> Result<MsalImport, MsalCacheError> {
         self.keep_aside(document)?;
-        let with_tokens: HashSet<&str, DefaultHashBuilder> =
+        let elsewhere: HashSet<&str, DefaultHashBuilder> =
             self.users.values().filter_map(|held| held.user.as_deref()).collect();
-        let mut accounts = Map::default();
         for (home, people) in self.people {
-            for Known { account, partition, person } in people {
+            let has_tokens = elsewhere.contains(home) || people.iter().any(|known| known.held.user.is_some());
+            let mut accounts: SmallVec<[(PartitionKey, Account); 1]> = SmallVec::new();
+            for Known { account, partition, held, person } in people {
                 if let Some(person) = person {
                     self.client.ledger.add(home, person);
                 }
+                if let Some(user) = &held.user {
+                    let (tokens, refresh_token) = (held.tokens, held.refresh_token);
+                    self.client.user_tokens.take_over(partition.clone(), tokens, refresh_token, Some(user));
+                }
                 // Where one partition is for all tenants of a user, the one that is configured counts.
                 let own = account.tenant_id.eq_ignore_ascii_case(self.client.authority.tenant());
-                if with_tokens.contains(home) && (own || !accounts.contains_key(&partition)) {
-                    accounts.insert(partition, account);
+                match accounts.iter_mut().find(|(known, _)| *known == partition) {
+                    Some((_, known)) if own => *known = account,
+                    Some(_) => {}
+                    None => accounts.push((partition, account)),
                 }
             }
+            if has_tokens {
+                self.done.accounts.extend(accounts.into_iter().map(|(_, account)| account));
+            }
         }
-        self.done.accounts = accounts.into_values().collect();
         self.done.accounts.sort_by(|a, b| a.home_account_id.cmp(&b.home_account_id));
         for (key, tokens) in self.apps {
             self.client.app_tokens.take_over(key, tokens, None, None);

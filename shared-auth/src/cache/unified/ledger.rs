@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use memchr::memrchr;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use secrecy::{ExposeSecret, SecretString};
@@ -77,7 +78,7 @@ impl Person {
 
 /// The home tenant in a home account id.
 pub(super) fn utid(home: &str) -> &str {
-    home.rsplit_once('.').map_or("", |(_, tenant)| tenant)
+    memrchr(b'.', home.as_bytes()).and_then(|dot| home.get(dot + 1..)).unwrap_or_default()
 }
 
 impl Ledger {
@@ -119,11 +120,11 @@ impl Ledger {
 
     pub(super) fn add(&self, home: &str, person: Person) {
         let home: Box<str> = home.to_ascii_lowercase().into();
-        let realm = person.realm(&home);
         let all: Arc<[Person]> = match self.people.get(&home) {
             // Moved and not copied: an ID token is wiped wherever it was.
             None => Arc::new([person]),
             Some(before) => {
+                let realm = person.realm(&home);
                 let differs = |other: &&Person| !other.realm(&home).eq_ignore_ascii_case(realm);
                 let others: Vec<Person> = before.iter().filter(differs).cloned().collect();
                 others.into_iter().chain([person]).collect()
