@@ -18,6 +18,9 @@ use tokio::runtime::Runtime;
 
 /// The largest first: it does not lie in the holes that others left in memory.
 const SIZES: [usize; 4] = [100_000, 10_000, 1_000, 1];
+const APP: &str = "cached app token";
+const SILENT: &str = "cached silent token";
+const OBO: &str = "cached on-behalf-of token";
 
 /// How many of so many entries are asked for, one after the other: all of them, and of the most of them also a tenth, for
 /// of a hundred thousand users not everybody is there at once.
@@ -34,9 +37,6 @@ fn asked(count: usize) -> &'static [usize] {
 fn label(count: usize, asked: usize) -> String {
     if asked < count { format!("{count}-{asked}") } else { count.to_string() }
 }
-const APP: &str = "cached app token";
-const SILENT: &str = "cached silent token";
-const OBO: &str = "cached on-behalf-of token";
 
 /// Times `$call` with `$at` going through those of `$count` entries that are asked for.
 macro_rules! hits {

@@ -2,11 +2,11 @@
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Below what systems give to outgoing connections and to port 0: nobody else is given it before the program has it.
 const FIRST: u16 = 20_000;
-const COUNT: u16 = 12_000;
+const COUNT: u32 = 12_000;
 
 /// A port of the loopback address that nobody listens at, and that this process is given only once.
 ///
@@ -21,17 +21,19 @@ const COUNT: u16 = 12_000;
 /// # Errors
 /// Every port of the range from 20,000 to 31,999 is taken.
 pub fn free_port() -> io::Result<u16> {
-    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
     // Processes that run at the same time begin at different places.
-    let begin = std::process::id() as u16;
+    let begin = std::process::id() % COUNT * 97;
     (0..COUNT)
-        .map(|_| FIRST + begin.wrapping_mul(97).wrapping_add(GIVEN.fetch_add(1, Relaxed)) % COUNT)
+        .map(|_| FIRST + ((begin + GIVEN.fetch_add(1, Relaxed) % COUNT) % COUNT) as u16)
         .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
         .ok_or_else(|| io::Error::new(io::ErrorKind::AddrInUse, "no port from 20,000 to 31,999 is free"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -41,9 +43,10 @@ mod tests {
             (1..20).filter_map(|n| TcpListener::bind((Ipv4Addr::LOCALHOST, first + n)).ok()).collect();
         assert!(!listeners.is_empty());
 
-        let second = free_port().unwrap();
+        let ports: HashSet<u16> = (0..3_000).map(|_| free_port().unwrap()).collect();
 
-        assert_ne!(first, second);
-        assert!(listeners.iter().all(|taken| taken.local_addr().unwrap().port() != second));
+        assert_eq!(ports.len(), 3_000);
+        assert!(ports.iter().all(|port| (20_000..32_000).contains(port)) && !ports.contains(&first));
+        assert!(listeners.iter().all(|taken| !ports.contains(&taken.local_addr().unwrap().port())));
     }
 }

@@ -225,8 +225,9 @@ impl<K: TokenKind> MemoryCache<K> {
             let old = old.filter(|old| !removed_elsewhere(old)).cloned();
             let mut new = old.unwrap_or_else(|| Partition::new(key));
             new.take_over(&found.tokens, found.refresh_token.as_ref(), now);
-            let user = new.user().or(found.user.as_ref()).cloned();
-            new.belongs_to(user.as_ref());
+            if new.user().is_none() {
+                new.belongs_to(found.user.as_ref());
+            }
             new.mark = Mark::read(found.removed_at);
             Some(new)
         });

@@ -27,7 +27,7 @@ pub(crate) struct Partition<K: TokenKind> {
     pub(super) key: FiledKey<K>,
     pub(super) mark: Mark,
     /// One of them mostly: it is found without another step.
-    pub(super) entries: SmallVec<[Entry<K>; 1]>,
+    entries: SmallVec<[Entry<K>; 1]>,
     /// Where the tokens are a user's.
     holder: Option<Box<Holder>>,
 }
