@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use jiff::Timestamp;
 use quick_cache::Equivalent;
@@ -169,30 +169,22 @@ impl<K: TokenKind> MemoryCache<K> {
         Arc::new(token)
     }
 
-    /// Scopes as somebody wrote them, in the text that tokens share already.
+    /// Scopes as somebody wrote them, in the text that tokens share.
     pub fn scopes(&self, text: &str) -> Scopes {
-        let known = self.shared.scopes.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().find(|known| known.as_str() == text).cloned().unwrap_or_else(|| Scopes::from(text))
+        let mut known = self.known_scopes();
+        let found = known.iter().find(|known| known.as_str() == text).cloned();
+        found.unwrap_or_else(|| shared_text(&mut known, &Scopes::from(text)))
     }
 
-    /// A token as it is kept.
-    pub fn settled(&self, mut token: CachedToken<K>) -> Arc<CachedToken<K>> {
-        self.settle(&mut token);
-        Arc::new(token)
-    }
-
-    /// Everybody is granted the same few sets of scopes: tokens share their text.
     fn settle(&self, token: &mut CachedToken<K>) {
-        let mut known = self.shared.scopes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known_scopes();
         for scopes in [&mut token.scopes, &mut token.declined_scopes] {
-            match known.iter().find(|known| known.as_str() == scopes.as_str()) {
-                Some(known) => *scopes = known.clone(),
-                None => {
-                    known.truncate(KNOWN_SCOPES - 1);
-                    known.push_front(scopes.clone());
-                }
-            }
+            *scopes = shared_text(&mut known, scopes);
         }
+    }
+
+    fn known_scopes(&self) -> MutexGuard<'_, VecDeque<Scopes>> {
+        self.shared.scopes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many removals there were; to be asked before the shared level is read, and before Entra is asked.
@@ -328,9 +320,6 @@ impl<K: TokenKind> MemoryCache<K> {
             let new = Arc::new(new);
             partitions
                 .insert(number, Arc::clone(&new), |number, gone| self.shared.indexes.forget(number, gone));
-            if old.is_none() && !partitions.contains(number, &new) {
-                return !user.is_some_and(|user| signed_out(&user)); // No room for it, and no index knows of it.
-            }
             self.shared.indexes.add(number, key, user.as_ref());
             if let Some(user) = &user {
                 // A sign-out in this moment did not find it in the index.
@@ -382,7 +371,7 @@ impl<K: TokenKind> Shared<K> {
         &self.removed[usize::from(u16::from_be_bytes([first, second])) % REMOVAL_GROUPS]
     }
 
-    fn writer(&self, number: u64) -> std::sync::MutexGuard<'_, ()> {
+    fn writer(&self, number: u64) -> MutexGuard<'_, ()> {
         let at = usize::try_from(number % WRITERS as u64).unwrap_or_default();
         self.writers[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -405,6 +394,16 @@ impl<K: TokenKind> Listener for Shared<K> {
     fn anything_may_have_changed(&self) {
         self.partitions.for_each(|number, _| self.mark_stale(number));
     }
+}
+
+/// Everybody is granted the same few sets of scopes: tokens share their text.
+fn shared_text(known: &mut VecDeque<Scopes>, scopes: &Scopes) -> Scopes {
+    if let Some(known) = known.iter().find(|known| known.as_str() == scopes.as_str()) {
+        return known.clone();
+    }
+    known.truncate(KNOWN_SCOPES - 1);
+    known.push_front(scopes.clone());
+    scopes.clone()
 }
 
 /// What a user is called where removals are remembered.

@@ -24,10 +24,9 @@ type Partitions = SmallVec<[u64; 2]>;
 impl UserIndex {
     pub fn add(&self, user: &Arc<str>, partition: u64) {
         let mut partitions = self.lock();
-        match partitions.get_mut(user) {
-            Some(own) if own.contains(&partition) => {}
-            Some(own) => own.push(partition),
-            None => partitions.entry(Arc::clone(user)).or_default().push(partition),
+        let own = partitions.entry(Arc::clone(user)).or_default();
+        if !own.contains(&partition) {
+            own.push(partition);
         }
     }
 

@@ -51,6 +51,7 @@ fields! {
     LocalAccountId = "local_account_id",
     Username = "username",
     AuthorityType = "authority_type",
+    AccountSource = "account_source",
 }
 
 const FIELDS: usize = Field::ALL.len();
@@ -68,6 +69,9 @@ const BINDING: [&str; 9] = [
     "requestedClaims",
     "requestedClaimsHash",
 ];
+
+/// How the kind of such a token ends.
+const WITH_SCHEME: &str = "_with_authscheme";
 
 /// An entry.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -117,7 +121,10 @@ impl<'a> Entity<'a> {
                     _ => true,
                 }
         };
-        !bearer || kind.to_ascii_lowercase().ends_with("_with_authscheme") || self.more.iter().any(binds)
+        let scheme = kind.len().checked_sub(WITH_SCHEME.len()).and_then(|at| kind.get(at..));
+        !bearer
+            || scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(WITH_SCHEME))
+            || self.more.iter().any(binds)
     }
 
     /// As JSON, wiped when it is dropped, for it may hold a token.

@@ -63,13 +63,14 @@ impl ConfidentialClient {
 
 /// By keys out of a document, so with a hash that nobody can foresee; a faster one than the usual.
 type Map<K, V> = HashMap<K, V, DefaultHashBuilder>;
+/// By home account id, one for each tenant.
+type People<'d> = Map<&'d str, Vec<Known>>;
 
 /// What is to be done with a document.
 struct Plan<'a, 'd> {
     client: &'a Inner,
     now: Timestamp,
-    /// By home account id, one for each tenant.
-    people: Map<&'d str, Vec<Known>>,
+    people: People<'d>,
     apps: Map<PartitionKey, Vec<Arc<CachedToken<App>>>>,
     /// Tokens of users elsewhere than where they are known.
     users: Map<PartitionKey, Held>,
@@ -134,6 +135,7 @@ impl<'a, 'd> Plan<'a, 'd> {
             Section::IdToken,
             Section::AppMetadata,
         ];
+        self.people.reserve(document.section(Section::Account).len());
         for section in order {
             for (key, entry) in document.section(section) {
                 let taken = match entry {
@@ -175,20 +177,23 @@ impl<'a, 'd> Plan<'a, 'd> {
             return false;
         };
         let home = entity.get(Field::HomeAccountId);
-        let scopes = self.client.user_tokens.cache.scopes(entity.get(Field::Target).unwrap_or_default());
+        let target = entity.get(Field::Target).unwrap_or_default();
         let Some(realm) = self.realm(realm, home) else { return false };
-        if entity.is_bound() || !is_header_safe(secret) || scopes.is_empty() {
+        if entity.is_bound() || !is_header_safe(secret) || target.trim_ascii().is_empty() {
             return false;
         }
-        let owner = &self.client.owner;
+        let client = self.client;
+        let owner = &client.owner;
         let Some(home_or_hash) = assertion_hash(entity).or(home) else {
-            let key = PartitionRef::app(owner, &*realm).to_key();
+            let (key, scopes) =
+                (PartitionRef::app(owner, &*realm).to_key(), client.app_tokens.cache.scopes(target));
             let Some(token) = token::<App>(entity, secret, scopes, self.now) else { return false };
             if self.counts(entity, &token) {
-                self.apps.entry(key).or_default().push(self.client.app_tokens.cache.settled(token));
+                self.apps.entry(key).or_default().push(Arc::new(token));
             }
             return true;
         };
+        let scopes = client.user_tokens.cache.scopes(target);
         let hash = assertion_hash(entity).map(TokenDigest::parse);
         let Some(mut token) = token::<User>(entity, secret, scopes, self.now).filter(|_| hash != Some(None))
         else {
@@ -197,21 +202,26 @@ impl<'a, 'd> Plan<'a, 'd> {
         if !self.counts(entity, &token) {
             return true;
         }
-        let client = self.client;
-        let held = if let Some(hash) = hash.flatten() {
-            // Where an authority is for several tenants, on-behalf-of is filed under its name.
-            let several = client.authority.is_multi_tenant();
-            let realm = if several { client.authority.realm() } else { &*realm };
-            self.users.entry(PartitionRef::assertion_hash(owner, realm, &hash).to_key()).or_default()
-        } else if let Some(known) =
-            self.known(home_or_hash).iter().position(|known| known.is_in(client, &realm))
-        {
-            &mut self.known(home_or_hash)[known].held
-        } else {
-            self.users.entry(PartitionRef::account(owner, &*realm, home_or_hash).to_key()).or_default()
+        let known = match hash {
+            None => known(client, &mut self.people, home_or_hash)
+                .iter_mut()
+                .find(|known| known.is_in(client, &realm)),
+            Some(_) => None,
+        };
+        let held = match (known, hash.flatten()) {
+            (Some(known), _) => &mut known.held,
+            (None, Some(hash)) => {
+                // Where an authority is for several tenants, on-behalf-of is filed under its name.
+                let several = client.authority.is_multi_tenant();
+                let realm = if several { client.authority.realm() } else { &*realm };
+                self.users.entry(PartitionRef::assertion_hash(owner, realm, &hash).to_key()).or_default()
+            }
+            (None, None) => {
+                self.users.entry(PartitionRef::account(owner, &*realm, home_or_hash).to_key()).or_default()
+            }
         };
         token.home_account_id = home.map(|home| Arc::clone(held.user.get_or_insert_with(|| home.into())));
-        held.tokens.push(client.user_tokens.cache.settled(token));
+        held.tokens.push(Arc::new(token));
         true
     }
 
@@ -226,7 +236,7 @@ impl<'a, 'd> Plan<'a, 'd> {
         // Of one whose age nobody knows, one that we have is the successor.
         let at = entity.time(Field::LastModificationTime).map_or(1, |time| milliseconds(time.min(self.now)));
         let token = RefreshToken::new(secret);
-        for Known { person, held, .. } in self.known(home) {
+        for Known { person, held, .. } in known(self.client, &mut self.people, home) {
             if let (Some(person), Some(family)) = (person, entity.get(Field::FamilyId)) {
                 person.family_id = Some(family.into());
             }
@@ -274,15 +284,6 @@ impl<'a, 'd> Plan<'a, 'd> {
         if !more.is_empty() {
             self.more.push((Id::of(&[secret]), more));
         }
-    }
-
-    /// The user in every tenant, the one at home at least.
-    fn known(&mut self, home: &'d str) -> &mut [Known] {
-        let client = self.client;
-        self.people.entry(home).or_insert_with(|| {
-            let (home_account_id, tenant_id) = (home.to_owned(), utid(home).to_owned());
-            vec![Known::new(client, Account { home_account_id, tenant_id, username: String::new() }, None)]
-        })
     }
 
     fn set_aside(&mut self, section: Section, key: &'d str, entry: &Entry<'_>) {
@@ -420,6 +421,14 @@ fn token<K: TokenKind>(
     Some(match entity.time(Field::AssertionExpiresOn) {
         Some(end) => token.ending_with(end),
         None => token,
+    })
+}
+
+/// A user in every tenant, the one at home at least.
+fn known<'p, 'd>(client: &Inner, people: &'p mut People<'d>, home: &'d str) -> &'p mut [Known] {
+    people.entry(home).or_insert_with(|| {
+        let (home_account_id, tenant_id) = (home.to_owned(), utid(home).to_owned());
+        vec![Known::new(client, Account { home_account_id, tenant_id, username: String::new() }, None)]
     })
 }
 
