@@ -136,7 +136,6 @@ fn managed_identity(lab: &EntraLab) -> Arc<ManagedIdentityCredential> {
     let options = ManagedIdentityCredentialOptions {
         user_assigned_id: Some(UserAssignedId::ClientId(MANAGED_IDENTITY.into())),
         client_options: at_the_lab(lab),
-        ..Default::default()
     };
     ManagedIdentityCredential::new(Some(options)).unwrap()
 }
@@ -181,7 +180,6 @@ async fn azure_identity_reads_a_workload_identity_token_from_its_file() {
         client_id: Some(DAEMON.id.into()),
         tenant_id: Some(TENANT.into()),
         token_file_path: Some(file.path().to_owned()),
-        ..Default::default()
     };
     let credential = WorkloadIdentityCredential::new(Some(options)).unwrap();
     assert_eq!(app_id(&*credential).await, DAEMON.id);

@@ -360,10 +360,8 @@ impl<'a, 'd> Plan<'a, 'd> {
                     let (tokens, refresh_token) = (held.tokens, held.refresh_token);
                     self.client.user_tokens.take_over(partition.clone(), tokens, refresh_token, Some(user));
                 }
-                // Where one partition is for all tenants of a user, the one that is configured counts.
-                let own = account.tenant_id.eq_ignore_ascii_case(self.client.authority.tenant());
                 match accounts.iter_mut().find(|(known, _)| *known == partition) {
-                    Some((_, known)) if own => *known = account,
+                    Some((_, known)) if speaks_before(self.client, &account, known) => *known = account,
                     Some(_) => {}
                     None => accounts.push((partition, account)),
                 }
@@ -422,6 +420,16 @@ fn token<K: TokenKind>(
         Some(end) => token.ending_with(end),
         None => token,
     })
+}
+
+/// Where one partition is for all tenants of a user: the tenant that is configured counts, then the user's home, then any, but
+/// always the same one.
+fn speaks_before(client: &Inner, one: &Account, other: &Account) -> bool {
+    let place = |account: &Account| {
+        let is = |tenant: &str| account.tenant_id.eq_ignore_ascii_case(tenant);
+        (!is(client.authority.tenant()), !is(utid(&account.home_account_id)))
+    };
+    (place(one), &one.tenant_id) < (place(other), &other.tenant_id)
 }
 
 /// A user in every tenant, the one at home at least.
