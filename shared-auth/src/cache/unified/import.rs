@@ -361,7 +361,7 @@ impl<'a, 'd> Plan<'a, 'd> {
                     self.client.user_tokens.take_over(partition.clone(), tokens, refresh_token, Some(user));
                 }
                 match accounts.iter_mut().find(|(known, _)| *known == partition) {
-                    Some((_, known)) if speaks_before(self.client, &account, known) => *known = account,
+                    Some((_, known)) if speaks_for(self.client, &account, known) => *known = account,
                     Some(_) => {}
                     None => accounts.push((partition, account)),
                 }
@@ -422,14 +422,15 @@ fn token<K: TokenKind>(
     })
 }
 
-/// Where one partition is for all tenants of a user: the tenant that is configured counts, then the user's home, then any, but
-/// always the same one.
-fn speaks_before(client: &Inner, one: &Account, other: &Account) -> bool {
+/// Where one partition is for all tenants of a user: the tenant that is configured counts, then the user's home, then the first
+/// in the order of names. Of two entries for one tenant it is the later one, as for whatever is kept of it.
+fn speaks_for(client: &Inner, account: &Account, before: &Account) -> bool {
     let place = |account: &Account| {
         let is = |tenant: &str| account.tenant_id.eq_ignore_ascii_case(tenant);
-        (!is(client.authority.tenant()), !is(utid(&account.home_account_id)))
+        let elsewhere = (!is(client.authority.tenant()), !is(utid(&account.home_account_id)));
+        (elsewhere, account.tenant_id.to_ascii_lowercase())
     };
-    (place(one), &one.tenant_id) < (place(other), &other.tenant_id)
+    place(account) <= place(before)
 }
 
 /// A user in every tenant, the one at home at least.
