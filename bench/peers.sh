@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # peers.sh SCRATCH [SIZES]: cached acquisitions of MSAL Python, msal-node and ours, from the same cache document, in one
 # run, and the import of a document with five users, and of one with five access tokens of one user (theirs without filing
-# it); the table says how many times our time each of them needs. The packages are installed in the folder SCRATCH, with pip and npm, and stay there for the next run.
+# it); the table says how many times our time each of them needs. The packages are installed in the folder SCRATCH, with pip
+# and npm, and stay there for the next run.
 # SIZES: "1 1000" by default; msal-node needs minutes for 100000.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

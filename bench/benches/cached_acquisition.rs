@@ -2,7 +2,8 @@
 //! `azure_identity` in the same run. It has no user flows.
 //!
 //! `cargo bench --manifest-path bench/Cargo.toml --bench cached_acquisition`. What counts is the ratio between the lines
-//! of one run; the last lines print it. Nobody asks the network while the clock runs: each case looks at the source.
+//! of one run: the lines "in turns" print it, the last ones are a table of the times. Nobody asks the network while the
+//! clock runs: each case looks at the source.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that cannot start should say so and stop")]
 
 use std::future::IntoFuture;
@@ -225,7 +226,7 @@ fn median(group: &str, name: &str, label: &str) -> Option<f64> {
     estimates["median"]["point_estimate"].as_f64()
 }
 
-/// All cases in one table: nanoseconds of CPU, and how many times as much the peer needs.
+/// All cases in one table.
 fn report() {
     let sizes = SIZES.iter().rev();
     let labels: Vec<_> =

@@ -202,23 +202,23 @@ impl<'a, 'd> Plan<'a, 'd> {
         if !self.counts(entity, &token) {
             return true;
         }
-        let known = match hash {
-            None => known(client, &mut self.people, home_or_hash)
-                .iter_mut()
-                .find(|known| known.is_in(client, &realm)),
-            Some(_) => None,
-        };
-        let held = match (known, hash.flatten()) {
-            (Some(known), _) => &mut known.held,
-            (None, Some(hash)) => {
+        let held = match hash.flatten() {
+            Some(hash) => {
                 // Where an authority is for several tenants, on-behalf-of is filed under its name.
                 let several = client.authority.is_multi_tenant();
                 let realm = if several { client.authority.realm() } else { &*realm };
                 self.users.entry(PartitionRef::assertion_hash(owner, realm, &hash).to_key()).or_default()
             }
-            (None, None) => {
-                self.users.entry(PartitionRef::account(owner, &*realm, home_or_hash).to_key()).or_default()
-            }
+            None => match everywhere(client, &mut self.people, home_or_hash)
+                .iter_mut()
+                .find(|known| known.is_in(client, &realm))
+            {
+                Some(known) => &mut known.held,
+                None => {
+                    let key = PartitionRef::account(owner, &*realm, home_or_hash).to_key();
+                    self.users.entry(key).or_default()
+                }
+            },
         };
         token.home_account_id = home.map(|home| Arc::clone(held.user.get_or_insert_with(|| home.into())));
         held.tokens.push(Arc::new(token));
@@ -236,7 +236,7 @@ impl<'a, 'd> Plan<'a, 'd> {
         // Of one whose age nobody knows, one that we have is the successor.
         let at = entity.time(Field::LastModificationTime).map_or(1, |time| milliseconds(time.min(self.now)));
         let token = RefreshToken::new(secret);
-        for Known { person, held, .. } in known(self.client, &mut self.people, home) {
+        for Known { person, held, .. } in everywhere(self.client, &mut self.people, home) {
             if let (Some(person), Some(family)) = (person, entity.get(Field::FamilyId)) {
                 person.family_id = Some(family.into());
             }
@@ -434,7 +434,7 @@ fn speaks_for(client: &Inner, account: &Account, before: &Account) -> bool {
 }
 
 /// A user in every tenant, the one at home at least.
-fn known<'p, 'd>(client: &Inner, people: &'p mut People<'d>, home: &'d str) -> &'p mut [Known] {
+fn everywhere<'p, 'd>(client: &Inner, people: &'p mut People<'d>, home: &'d str) -> &'p mut [Known] {
     people.entry(home).or_insert_with(|| {
         let (home_account_id, tenant_id) = (home.to_owned(), utid(home).to_owned());
         vec![Known::new(client, Account { home_account_id, tenant_id, username: String::new() }, None)]
